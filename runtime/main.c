@@ -516,19 +516,6 @@ static void watch_data(const NetData *data)
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* Whole numbers: a text's, or drawn ones. */
-static bool open_numbers(const Request *request, NetData *data, const char *source, NetError *error)
-{
-    enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
-    const NetModel *model = request->model;
-    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
-    if (strcmp(source, "synthetic") != 0)
-        return net_read_text(data, source, length, numbers, error);
-    snprintf(data->what, sizeof data->what, "synthetic numbers");
-    return net_draw_numbers(&data->train, TRAIN, length, numbers, seed_of(request), error)
-           && net_draw_numbers(&data->test, TEST, length, numbers, seed_of(request) + 1, error);
-}
-
 static int64_t batch_of(const Request *request)
 {
     return (int64_t)net_setting(&request->settings, "batch", 64);
@@ -536,18 +523,9 @@ static int64_t batch_of(const Request *request)
 
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
-    const NetModel *model = request->model;
-    const char *source = data_source(request);
-    bool opened = model->numbers ? open_numbers(request, data, source, error)
-                                 : net_data_open_share(data, source, model->input, model->classes,
-                                                       seed_of(request), batch_of(request), error);
-    if (!opened)
+    if (!net_data_open_share(data, data_source(request), request->model, seed_of(request),
+                             batch_of(request), error))
         return false;
-    if (model->targets > 1 && !data->train.step)
-        return net_fail(error,
-                        "the network gives a class for each of %" PRId64
-                        " positions, and %s has one for each image",
-                        model->targets, data->what);
     watch_data(data);
     return true;
 }
@@ -972,7 +950,7 @@ static bool predict_one(NetSession *session, const uint8_t *pixels, const char *
                         float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
-    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
+    const NetImages one = net_pictures(1, session->image, pixels);
     float *logits = room, *probabilities = room + classes;
     net_answer(session, pixels, logits, probabilities);
     if (!all_finite(logits, classes)) {
@@ -989,17 +967,27 @@ static bool predict_one(NetSession *session, const uint8_t *pixels, const char *
     return true;
 }
 
+/* Its class, where the data say it; -1: not known. */
+static int label_of(const NetSession *session, const NetImages *images, int64_t index)
+{
+    const NetModel *model = session->model;
+    if (!images->has_targets || model->wanted_count < 1 || model->wanted[0].positions > 1
+        || model->wanted[0].kind != NET_CLASSES)
+        return -1;
+    const NetArray *array = &images->arrays[images->targets[0]];
+    return (int)net_array_whole(array, net_array_at(array, index, 0), 0);
+}
+
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
-    int64_t pixels = session->image.c * session->image.h * session->image.w;
     float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
         snprintf(title, sizeof title, "test image %" PRId64, i);
-        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title,
-                           names ? -1 : images->labels[i], room, error);
+        good = predict_one(session, net_image_at(images, i, 0), names ? names[i] : title,
+                           label_of(session, images, i), room, error);
     }
     free(room);
     return good;
@@ -1008,15 +996,13 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
 static bool predict_files(Request *request, NetSession *session, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
-    NetImages images = {.count = request->operand_count,
-                        .shape = session->image,
-                        .classes = (int)request->model->classes};
-    images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
-    bool good = images.pixels != NULL;
+    uint8_t *all = net_allocate((size_t)request->operand_count, (size_t)pixels, error);
+    bool good = all != NULL;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_picture(session, request->operands[i], images.pixels + i * pixels, error);
+        good = net_read_picture(session, request->operands[i], all + i * pixels, error);
+    const NetImages images = net_pictures(request->operand_count, session->image, all);
     good = good && predict(session, &images, request->operands, error);
-    free(images.pixels);
+    free(all);
     return good;
 }
 

@@ -58,14 +58,17 @@ static inline int64_t net_shape_elements(NetShape shape)
 
 /* ------------------------------------------------ one step of a program */
 
+enum { NET_MAX_INPUTS = 8, NET_MAX_TARGETS = 8 }; /* of a model */
+
 typedef struct NetStep {
     const real *weights;     /* every trained parameter, PyTorch's layouts, one arena */
     real *buffers;           /* running statistics */
     real *gradients;         /* [grains][gradient_stride]: each grain's own, overwritten */
     int64_t gradient_stride; /* elements */
     const real *input;       /* [grains][input elements][lanes], normalised */
-    /* [grains][targets of an image][lanes]: the class; 0 in lanes without an image */
-    const int32_t *targets;
+    /* for each of NetModel.wanted: of classes int32_t [grains][positions][lanes], of numbers real
+     * [grains][elements][lanes]; 0 in lanes without an image */
+    const void *targets[NET_MAX_TARGETS];
     const real *active; /* [grains][lanes]: 1 where the lane holds an image, else 0 */
     real *kept;         /* [grains][kept_elements]: tensors that outlive a phase */
     real *filters;      /* transformed weights, the same for all grains */
@@ -320,6 +323,30 @@ typedef struct NetAlias {
     int parameter; /* of NetModel.parameters */
 } NetAlias;
 
+/* What a loss is held against: an array of the data (data/arrays.h says which fit). */
+typedef enum NetTargetKind { NET_CLASSES, NET_NUMBERS } NetTargetKind;
+typedef struct NetTarget {
+    const char *name; /* of the array; NULL: the data's only one */
+    const char *loss; /* that wants it, as a message calls it; NULL: none, the network has logits */
+    NetTargetKind kind;
+    NetShape shape; /* of the output that it is held against */
+    /* of that output: a position's classes lie `class_step` values apart, positions
+     * `position_step`; of numbers without such an order there is one class */
+    int64_t classes, positions, class_step, position_step;
+    int64_t ignored;  /* NET_CLASSES: a class that counts as none, allowed whatever it is */
+    double low, high; /* NET_NUMBERS: what they may be; low > high: any that are finite */
+    bool ends;        /* those two alone */
+} NetTarget;
+
+/* What is made small: the sum of these, each times its weight. */
+typedef struct NetLoss {
+    const char *name;   /* "cross_entropy" */
+    const char *output; /* that it reads; NULL: the network's last tensor */
+    double weight;
+    int target; /* of NetModel.wanted; NET_NO_TARGET, NET_INPUT_TARGET */
+} NetLoss;
+enum { NET_NO_TARGET = -1, NET_INPUT_TARGET = -2 }; /* it has none; the network's input */
+
 /* A tensor that the network names as an output. */
 typedef struct NetNamedOutput {
     const char *name;
@@ -398,6 +425,13 @@ struct NetModel {
     int setting_count;
     NetPeak *peak;
     bool features[NET_MAX_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
+    const NetTarget *wanted; /* what the losses want of the data; the first is of the output, which
+                              * without a train section is taken for logits */
+    int wanted_count;
+    const NetLoss *losses; /* none without a train section; the first of the output is what
+                            * figures of it are printed by */
+    int loss_count;
+    int main_loss;
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */
@@ -450,6 +484,7 @@ typedef struct NetCall {
     int64_t numbers;    /* x[0] holds whole numbers below it; 0: real ones */
     double loss_weight; /* of a loss: what it is multiplied by, and … */
     bool loss_adds;     /* … whether it is added to others' */
+    const void *target; /* a loss's, of this grain: as NetStep.targets, or the input; NULL: none */
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and

@@ -8,6 +8,7 @@
 
 #include "core/output.h"
 #include "core/shown.h"
+#include "data/arrays.h"
 #include "net_ranks.h"
 #include "net_runtime.h"
 
@@ -98,64 +99,28 @@ void net_transpose_grain(real *out, const float *const *images, int lanes, int64
 
 /* --------------------------------------------------------------- data/ */
 
-/* Which of a split's images a process has in memory.  They are in units of so many images, which
- * the holders have in turn. */
-typedef struct NetHeld {
-    int64_t unit;
-    int holder, holders; /* holders 0 or 1: it has all */
-} NetHeld;
-static inline int net_holder_of(const NetHeld *held, int64_t image)
-{
-    return held->holders > 1 ? (int)(image / held->unit % held->holders) : held->holder;
-}
-static inline bool net_is_held(const NetHeld *held, int64_t image)
-{
-    return net_holder_of(held, image) == held->holder;
-}
-
-/* one split */
-typedef struct NetImages {
-    int64_t count;
-    NetShape shape; /* [channels, height, width] */
-    int classes;
-    NetHeld held;
-    uint8_t *pixels; /* [those that are held][channels][height][width]: see net_image_at */
-    uint8_t *labels; /* [count][targets of an image], of all; NULL: not known */
-    uint64_t sample; /* where not all are held: net_sample_digest's */
-    /* a text: images are stretches of it, each `step` bytes after the one before, and targets are
-     * the bytes that follow; 0: no text */
-    int64_t step;
-    /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
-    uint8_t *mapped;
-    int64_t mapped_bytes;
-} NetImages;
-
-typedef struct NetData {
-    NetImages train, test;
-    char what[256];    /* "mnist in data/mnist" */
-    char *class_names; /* a line each; NULL: not known */
-} NetData;
+/* data/arrays.h: what a data set is. */
 
 /* data/data.c: finds what `source` is: a directory with the IDX files, the CIFAR binaries or
- * images by class, a known set's name, or "synthetic".  `want` is the network's input, `classes`
- * its logits: a difference is an error that says both.  `seed` is of synthetic. */
-bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
+ * images by class, a known set's name, or "synthetic"; of a network that takes whole numbers a
+ * text's file.  What the network does not want is an error that says both.  `seed` is of
+ * synthetic. */
+bool net_data_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
                    NetError *error);
 /* Likewise, but of pictures and of synthetic digits each of several ranks holds some training
  * images, and the test images of the batches that it tests. */
-bool net_data_open_share(NetData *data, const char *source, NetShape want, int64_t classes,
-                         uint64_t seed, int64_t batch, NetError *error);
+bool net_data_open_share(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                         int64_t batch, NetError *error);
 void net_data_close(NetData *data);
-void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
 
-/* data/text.c: a file of text as whole numbers below `numbers`, stretches of `length`.  Each
- * character of the file has a number, in the order of their codes, or where there are 256 each
- * byte its own; the characters are the classes' names.  The last tenth is for testing. */
-bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numbers,
-                   NetError *error);
+/* data/text.c: a file of text as the whole numbers that the network takes, stretches of its
+ * input's length, "text"; "next" is what follows.  Each character of the file has a number, in the
+ * order of their codes, or where there are 256 each byte its own; the characters are the classes'
+ * names.  The last tenth is for testing. */
+bool net_read_text(NetData *data, const char *path, const NetModel *model, NetError *error);
 /* Such a name as bytes of UTF-8: itself, or of "\x0a" and "\u00e4" the character.  How many. */
 int net_spell_character(const char *name, char bytes[8]);
 /* train/generate.c: goes on with a text, character by character. */
@@ -170,17 +135,17 @@ typedef struct NetGenerate {
 bool net_can_generate(const NetModel *model);
 bool net_generate(NetSession *session, const NetGenerate *options, FILE *out, NetError *error);
 /* The same of drawn numbers, each of which follows from the one before more often than not. */
-bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
-                      uint64_t seed, NetError *error);
+bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                      NetError *error);
 
 /* data/held.c: some of a split's images, or all.  Reads image number `index` to `pixels`. */
 typedef bool NetReadOne(void *source, int64_t index, uint8_t *pixels, NetError *error);
-/* images->count, shape and held are set: makes and fills images->pixels. */
-bool net_read_held(NetImages *images, NetReadOne *read, void *source, NetError *error);
+/* images->count and held are set: makes and fills the first array, "image", of pixels. */
+bool net_read_held(NetImages *images, NetShape shape, NetReadOne *read, void *source,
+                   NetError *error);
 int64_t net_held_count(const NetImages *images);
-/* Of an image that is held: its pixels, of which there are so many; of a text `offset` bytes on. */
-const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
-                            int64_t offset);
+/* Of the first array an example that is held; of a text `offset` values on. */
+const uint8_t *net_image_at(const NetImages *images, int64_t index, int64_t offset);
 /* A digest of a few hundred images' pixels, spread evenly. */
 uint64_t net_sample_digest(const NetImages *images);
 
@@ -219,10 +184,15 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 /* Each split's `held` says which of its images are decoded. */
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
-/* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
- * image i of a split depends only on seed, split and i.  images->held says which are drawn. */
-bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
-                        uint64_t seed, int split, NetError *error);
+/* data/synthetic.c: digits drawn as strokes under random affine maps and noise; example i of a
+ * split depends only on seed, split and i.  images->held says which are drawn.  There is a target
+ * for each that the model wants: of a digit its number; of a class for each pixel where the ink
+ * is; of numbers some that follow from the digit, 0 and 1. */
+bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                        int split, NetError *error);
+/* Noise for the input and, of what is allowed, for each target: every value matters. */
+bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                    NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, turned as its Exif says, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
@@ -417,8 +387,10 @@ struct NetSession {
     int64_t batch, max_grains;
     real *weights, *buffers, *gradients, *kept, *filters, *input, *loss, *active;
     int64_t *counters;
-    int32_t *targets;
-    int32_t *predicted;          /* [max_grains * lanes]: the class with the largest logit */
+    void *targets[NET_MAX_TARGETS]; /* as NetStep.targets */
+    /* [grains][NetModel.targets][lanes]: the class with the largest logit; and the one that it is
+     * held against, -1: none */
+    int32_t *predicted, *truth;
     real *scale, *shift;         /* [channels]: of the normalisation */
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;              /* [threads] */
@@ -520,7 +492,7 @@ typedef struct NetBatch {
     const uint8_t
         *fetched; /* where not all are held: the pixels of the rank's, from `first` on … */
     int64_t fetched_first; /* … and this one of the batch, in the batch's order; NULL: not */
-    const float *pixels;   /* instead: [count][c][h][w], normalised, without labels */
+    const float *pixels;   /* instead: [count][c][h][w], normalised, without targets */
     const int32_t *order;
     int64_t first, count;
     int64_t offset;               /* of a text's stretches, this time */
@@ -533,6 +505,8 @@ typedef struct NetBatch {
 /* A network of one output gives a number: there is no class to be right about. */
 bool net_has_classes(const NetModel *model);
 int64_t net_outputs(const NetModel *model); /* values of the output */
+/* The target, of NetModel.wanted, that the output's figures are of; below 0: it has none. */
+int net_main_target(const NetModel *model);
 typedef struct NetResult {
     double loss;
     int64_t correct; /* of all targets: an image has NetModel.targets */

@@ -445,19 +445,131 @@ static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .mini
                                      .maximum = 1e6, .doc = "What this loss is multiplied by."},
                                     {0}};
 
-/* All losses are of the data's one class. */
-static bool fits_classes(Training *t, const Node *loss, const Output *of)
+/* What a loss says of its target: `target=NAME`. */
+typedef struct TargetUse {
+    const char *name; /* NULL: the data's only one */
+    Span span;        /* of its value; none: it is not said */
+} TargetUse;
+
+static bool same_name(const char *a, const char *b)
 {
-    const Tensor *output = t->graph->output;
-    Int classes = shape_elements(output->shape), own = shape_elements(loss->inputs.items[0]->shape);
-    if (of == NULL || own == classes)
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether one array can be both: classes, as many, at as many positions; or numbers of one shape.
+ * What has one value at a position takes a class as the number that it is. */
+static bool agree(const Wanted *a, const Wanted *b)
+{
+    bool one = a->layout.classes == 1 || b->layout.classes == 1;
+    return a->layout.targets == b->layout.targets
+           && (one || a->layout.classes == b->layout.classes);
+}
+
+/* Losses that are held against one array. */
+static bool fits_classes(Training *t, const Node *loss, const Output *of, const Wanted *target)
+{
+    for (int i = 0; i < t->graph->wanted.count; i++) {
+        const Wanted *other = &t->graph->wanted.items[i];
+        if (!same_name(other->name, target->name) || agree(other, target))
+            continue;
+        Diagnostic *d =
+            build_error(t->b, "classes-mismatch", loss->span,
+                        "the output %s has %lld values, and another one %lld: they are held "
+                        "against one target",
+                        of != NULL ? of->name : "of the network", shape_elements(target->shape),
+                        shape_elements(other->shape));
+        if (of != NULL)
+            diag_label(d, of->span, "%s", shape_text(of->tensor->shape));
+        diag_help(d, "`target=NAME` says which array of the data each is held against");
+        return false;
+    }
+    return true;
+}
+
+static bool same_target(const Wanted *a, const Wanted *b)
+{
+    return same_name(a->name, b->name) && a->kind == b->kind && shape_equal(a->shape, b->shape)
+           && a->ignored == b->ignored && a->low == b->low && a->high == b->high
+           && a->ends == b->ends;
+}
+
+/* The number of what the loss wants among all that is wanted; -1: reported. */
+static int want_target(Training *t, const Node *loss, const Output *of, const Wanted *target)
+{
+    Graph *graph = t->graph;
+    for (int i = 0; i < graph->wanted.count; i++)
+        if (same_target(&graph->wanted.items[i], target))
+            return i;
+    if (!fits_classes(t, loss, of, target))
+        return -1;
+    if (graph->wanted.count == MAX_TARGETS) {
+        build_error(t->b, "argument-range", loss->span,
+                    "the losses are held against more than %d different targets", MAX_TARGETS);
+        return -1;
+    }
+    push(&graph->wanted, *target);
+    return graph->wanted.count - 1;
+}
+
+/* The network's input, as what a loss is held against. */
+static bool fits_input(Training *t, const Node *loss, Span at)
+{
+    const Tensor *input = t->graph->input;
+    bool classes = loss->op->target == TARGET_CLASSES, whole = input->choices > 0;
+    Shape shape = loss->inputs.items[0]->shape;
+    ClassLayout layout = class_layout_of(shape);
+    if (classes == whole
+        && (classes ? layout.targets == shape_elements(input->shape)
+                    : shape_equal(shape, input->shape)))
         return true;
-    Diagnostic *d = build_error(t->b, "classes-mismatch", loss->span,
-                                "the output %s has %lld values, and the network's last one %lld: "
-                                "they are held against one target",
-                                of->name, own, classes);
-    diag_label(d, of->span, "%s", shape_text(of->tensor->shape));
+    Diagnostic *d;
+    if (classes != whole)
+        d = build_error(t->b, "whole-numbers", at, "%s takes %s, and the input holds %s",
+                        loss->op->name, classes ? "classes" : "real numbers",
+                        whole ? "whole numbers" : "real ones");
+    else
+        d = build_error(t->b, "shape-mismatch", at,
+                        "the input is no target of this output: it is %s, and the output %s",
+                        shape_text(input->shape), shape_text(shape));
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     return false;
+}
+
+/* Sets node->target; false: reported. */
+static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use)
+{
+    const Operator *op = node->op;
+    bool input = same_name(use.name, "input");
+    Shape shape = node->inputs.items[0]->shape;
+    node->target = NO_TARGET;
+    if (op->target == TARGET_NONE) {
+        if (use.span.source != NULL)
+            build_error(t->b, "unknown-argument", use.span, "%s is held against no target",
+                        op->name);
+        return use.span.source == NULL;
+    }
+    if (input && !fits_input(t, node, use.span))
+        return false;
+    if (input && op->target == TARGET_NUMBERS) {
+        node->target = INPUT_TARGET;
+        return true;
+    }
+    int ignore = operator_arg(op, "ignore_index");
+    bool any = op->target_low >= op->target_high;
+    const Wanted target = {
+        .name = use.name,
+        .loss = op->name,
+        .kind = op->target,
+        .shape = shape,
+        .layout = class_layout_of(shape),
+        .ignored =
+            ignore >= 0 && node->args[ignore].given ? node->args[ignore].integer[0] : NOT_IGNORED,
+        .low = any ? 0 : op->target_low,
+        .high = any ? -1 : op->target_high,
+        .ends = op->target_ends,
+    };
+    node->target = want_target(t, node, of, &target);
+    return node->target >= 0;
 }
 
 static const Operator *find_loss(Training *t, const Expr *word)
@@ -492,7 +604,7 @@ static const char *loss_path(const Training *t, const Output *of)
 
 /* `of`: NULL: the network's last tensor. */
 static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Output *of,
-                          double weight, Span span)
+                          TargetUse target, double weight, Span span)
 {
     const char *path = loss_path(t, of);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
@@ -501,7 +613,7 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Outpu
     node->args = args;
     node->loss_weight = weight;
     push(&node->inputs, of != NULL ? of->tensor : t->graph->output);
-    if (!infer_node(node) || !fits_classes(t, node, of))
+    if (!infer_node(node) || !find_wanted(t, node, of, target))
         return;
     add_aux(t->graph, node);
     if (of != NULL)
@@ -540,6 +652,7 @@ static Output *find_output(Training *t, const Expr *name)
 /* What follows the loss itself: `output=aux1, weight=0.3`; the other arguments are the loss's. */
 typedef struct LossUse {
     const Expr *output; /* NULL: the last one */
+    const Expr *target; /* NULL: the data's only one */
     ArgList rest;
     ArgList own;
 } LossUse;
@@ -551,12 +664,28 @@ static LossUse read_loss_use(const SettingDef *def)
         const Arg *arg = &def->arguments.items[i];
         if (arg->name == intern("output"))
             use.output = arg->value;
+        else if (arg->name == intern("target"))
+            use.target = arg->value;
         else if (arg->name == intern("weight"))
             push(&use.own, *arg);
         else
             push(&use.rest, *arg);
     }
     return use;
+}
+
+/* `target=quality`, `target="quality"`.  False: reported. */
+static bool read_target(Training *t, const Expr *name, TargetUse *use)
+{
+    if (name == NULL)
+        return true;
+    Value text = name->kind == EXPR_TEXT ? evaluate(t->b, name) : (Value){0};
+    use->span = name->span;
+    use->name = name->kind == EXPR_PATH ? name->word : text.kind == VALUE_TEXT ? text.word : NULL;
+    if (use->name == NULL && name->kind != EXPR_ERROR)
+        build_error(t->b, "value-type", name->span,
+                    "target= takes the name of an array of the data, or input");
+    return use->name != NULL;
 }
 
 static void resolve_loss(Training *t, const SettingDef *def)
@@ -572,7 +701,9 @@ static void resolve_loss(Training *t, const SettingDef *def)
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
-    bool broken = values == NULL || own == NULL || (use.output != NULL && of == NULL);
+    TargetUse target = {0};
+    bool broken = !read_target(t, use.target, &target) || values == NULL || own == NULL
+                  || (use.output != NULL && of == NULL);
     t->broken_losses += broken;
     if (broken)
         return;
@@ -584,8 +715,10 @@ static void resolve_loss(Training *t, const SettingDef *def)
         add_word(t, format("%s.output", path), of->name, use.output->span);
     if (own[0].real != 1)
         add_number(t, format("%s.weight", path), own[0].real, own[0].span);
+    if (target.name != NULL)
+        add_word(t, format("%s.target", path), target.name, use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, of, own[0].real, word->span);
+        add_loss_node(t, op, values, of, target, own[0].real, word->span);
 }
 
 /* Of several losses each is added to the others. */

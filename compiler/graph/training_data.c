@@ -128,11 +128,20 @@ static void resolve_text(Training *t, const Expr *call)
     check_numbers(t, true, call->span);
 }
 
+/* The known data set of the section; NULL: there is none. */
+static const struct DataSet *find_setting_set(const Training *t)
+{
+    const Setting *data = find_setting(t->graph, "data");
+    return data != NULL ? find_data_set(data->word) : NULL;
+}
+
 void check_positions(Training *t)
 {
     const Node *loss = t->graph->loss;
     const Tensor *input = t->graph->input;
-    if (loss != NULL && loss->op->class_layout != NULL && input != NULL && input->choices == 0)
+    const struct DataSet *set = find_setting_set(t);
+    if (loss != NULL && loss->op->target == TARGET_CLASSES && loss->target >= 0 && input != NULL
+        && set != NULL && set->classes > 0)
         node_has_rank(loss, RANK(1));
 }
 

@@ -191,3 +191,11 @@ const char *stage_name(Stage stage)
     }
     unreachable();
 }
+
+ClassLayout class_layout_of(Shape shape)
+{
+    bool sequence = shape.rank == 2;
+    Int classes = shape.dim[sequence], positions = shape_elements(shape) / classes;
+    return sequence ? (ClassLayout){classes, 1, positions, classes}
+                    : (ClassLayout){classes, positions, positions, 1};
+}

@@ -218,6 +218,13 @@ typedef struct EmittedFunction {
     const char *call, *text;
 } EmittedFunction;
 
+/* A loss: what it is held against.  NetTarget of net_runtime.h says more. */
+typedef enum TargetKind {
+    TARGET_NONE,
+    TARGET_CLASSES, /* whole numbers, one for each position of its class_layout */
+    TARGET_NUMBERS  /* of its input's shape */
+} TargetKind;
+
 struct Operator {
     const char *name;
     const char *summary;    /* one line: what it computes */
@@ -283,8 +290,6 @@ struct Operator {
     const char *value, *gradient;
     /* The same where they depend on arguments or inputs: the one of node's stage. */
     const char *(*expression)(const Node *node);
-    /* A loss: which targets its input has.  NULL: all values are one target's. */
-    ClassLayout (*class_layout)(const Node *node);
     /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
      * NULL: it stands in the graph itself. */
     MadeOf (*made_of)(const Node *node);
@@ -302,6 +307,11 @@ struct Operator {
     void (*emit_image)(ImageKernel *image);
     /* Whether `emit_image` can: false has the reference kernel called.  NULL: always. */
     bool (*can_do_image)(const Node *node);
+    /* A loss: what it is held against, and of numbers from where to where they may be; low >= high:
+     * any.  `ends`: those two alone. */
+    TargetKind target;
+    double target_low, target_high;
+    bool target_ends;
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
@@ -354,6 +364,26 @@ struct Parameter {
     Parameter *sources[2];  /* the second is NULL where there is one */
     double epsilon;
 };
+
+/* What a loss wants of the data, as NetTarget. */
+typedef struct Wanted {
+    const char *name; /* of an array; NULL: the data's only one */
+    const char *loss;
+    TargetKind kind;
+    Shape shape;
+    ClassLayout layout;
+    Int ignored;
+    double low, high;
+    bool ends;
+} Wanted;
+/* Wanted.ignored: no class is. */
+#define NOT_IGNORED (-9223372036854775807LL)
+enum { MAX_TARGETS = 8 }; /* NET_MAX_TARGETS of net_runtime.h */
+/* Node.target: it has none; the network's input. */
+enum { NO_TARGET = -1, INPUT_TARGET = -2 };
+/* A position's classes, where the shape is an output's: of a sequence, [t, c], a step's lie side by
+ * side, of any other the first axis is theirs. */
+ClassLayout class_layout_of(Shape shape);
 
 /* A tensor that `output` names. */
 typedef struct Output {
@@ -457,6 +487,7 @@ struct Node {
     /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */
     double loss_weight;
     bool loss_adds;
+    int target; /* of graph->wanted, or NO_TARGET, INPUT_TARGET */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -487,6 +518,7 @@ struct Graph {
     LIST(Output) outputs;   /* those with names; without those that only training reads */
     LIST(Output) auxiliary; /* which are here */
     Node *loss;             /* of the last output; NULL without a train section */
+    LIST(Wanted) wanted;    /* what the losses want of the data */
     const char *structure;  /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings; /* empty without a train section */
     Span train_span;

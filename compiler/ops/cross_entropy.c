@@ -13,16 +13,6 @@ static const ArgSpec args[] = {
                          .doc = "Part of the target spread evenly over all classes."},
     {0}};
 
-/* Of a sequence a step's classes lie side by side, of any other shape the first axis is theirs. */
-static ClassLayout class_layout(const Node *node)
-{
-    Shape shape = input_shape(node);
-    bool sequence = shape.rank == 2;
-    Int classes = shape.dim[sequence], positions = shape_elements(shape) / classes;
-    return sequence ? (ClassLayout){classes, 1, positions, classes}
-                    : (ClassLayout){classes, positions, positions, 1};
-}
-
 /* The loss ends the graph: it leaves one value per image in the step, no tensor.
  * aux is the softmax. */
 static bool infer(Node *node)
@@ -94,8 +84,7 @@ static void open_positions(Kernel *kernel, const ClassLayout *layout, bool forwa
                            bool gradient)
 {
     kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->targets);
-    kernel_line(kernel, "const int32_t *targets = s->targets + (g * %lldL + p) * LANES;",
-                layout->targets);
+    kernel_line(kernel, "const int32_t *targets = wanted + p * LANES;");
     if (forward)
         kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->target_step);
     if (keeps)
@@ -142,7 +131,7 @@ static void emit_backward(Kernel *kernel, const ClassLayout *layout, double smoo
 
 static bool emit(Kernel *kernel)
 {
-    const ClassLayout layout = class_layout(kernel->node);
+    const ClassLayout layout = class_layout_of(input_shape(kernel->node));
     double smoothing = kernel->node->args[LABEL_SMOOTHING].real;
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, &layout, smoothing);
@@ -164,7 +153,7 @@ const Operator operator_cross_entropy = {
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,
     .input_gradient_reads = READS_X | READS_AUX,
-    .class_layout = class_layout,
+    .target = TARGET_CLASSES,
     .infer = infer,
     .emit = emit,
 };

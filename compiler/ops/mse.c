@@ -13,6 +13,6 @@ const Operator operator_mse = {
                "t[k] = 1 if k is the target, else 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html",
     .traits = OP_LOSS,
-    .ranks = RANK(1),
+    .target = TARGET_NUMBERS,
     .input_gradient_reads = READS_X,
 };

@@ -122,6 +122,26 @@ static void add_parameter_gradients(const Emitter *emitter, OperandList *operand
     }
 }
 
+/* Of a loss, what it is held against, of its grain: classes or numbers. */
+static void add_target(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    const Graph *graph = emitter->graph;
+    if (!(node->op->traits & OP_LOSS) || node->target == NO_TARGET)
+        return;
+    if (node->target == INPUT_TARGET) {
+        add_tensor(emitter, operands, "const vec *", "wanted", graph->input, false);
+        return;
+    }
+    const Wanted *target = &graph->wanted.items[node->target];
+    bool classes = target->kind == TARGET_CLASSES;
+    Int values =
+        classes ? target->layout.targets * emitter->plan->lanes : shape_elements(target->shape);
+    add_operand(operands, classes ? "const int32_t *" : "const vec *", "wanted",
+                format("(%s)s->targets[%d] + g * %lldL",
+                       classes ? "const int32_t *" : "const vec *", node->target, values),
+                target->name != NULL ? comment_text(target->name) : "target");
+}
+
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node,
                                unsigned reads)
 {
@@ -131,6 +151,7 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
                node->whole_batch);
     if (reads & READS_X)
         add_inputs(emitter, operands, node, node->whole_batch);
+    add_target(emitter, operands, node);
     if (reads & READS_Y)
         add_tensor(emitter, operands, "const vec *", "y", node->out, node->whole_batch);
     if (reads & READS_AUX)
@@ -153,6 +174,7 @@ static void add_forward_operands(const Emitter *emitter, OperandList *operands, 
     add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
     add_tensor(emitter, operands, "vec *", "dx", gradient ? gradient->dx : NULL, node->whole_batch);
     add_inputs(emitter, operands, node, node->whole_batch);
+    add_target(emitter, operands, node);
     if (training)
         add_statistics(emitter, operands, node);
     add_parameters(emitter, operands, node);
@@ -565,6 +587,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     if (node->op->traits & OP_LOSS) {
         kernel_line(kernel, "call.loss_weight = %s;", number_text(node->loss_weight));
         kernel_line(kernel, "call.loss_adds = %s;", node->loss_adds ? "true" : "false");
+        if (has_operand(operands, "wanted"))
+            kernel_line(kernel, "call.target = wanted;");
     }
     kernel_line(kernel, "call.salt = %d;", node_salt(node));
     kernel_line(kernel, "net_%s_%s(&call);", node->op->name, stage_name(node->stage));

@@ -195,14 +195,80 @@ static void emit_outputs(Emitter *emitter)
     text_add(emitter->module.out, "};\n\n");
 }
 
+static void emit_target(Text *out, const Wanted *target)
+{
+    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s },\n",
+             target->name ? quoted(target->name) : "0", target->loss ? quoted(target->loss) : "0",
+             target->kind == TARGET_CLASSES ? "NET_CLASSES" : "NET_NUMBERS",
+             shape_in_c(target->shape), target->layout.classes, target->layout.targets,
+             target->layout.class_step, target->layout.target_step, target->ignored,
+             number_text(target->low), number_text(target->high), target->ends ? "true" : "false");
+}
+
+/* What the losses want of the data; without any the output is taken for logits. */
+static int emit_wanted(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    Text *out = emitter->module.out;
+    Int elements = shape_elements(graph->output->shape);
+    const Wanted logits = {.kind = TARGET_CLASSES,
+                           .shape = shape_of(1, elements, 1, 1),
+                           .layout = {elements, 1, 1, 1},
+                           .ignored = NOT_IGNORED,
+                           .high = -1};
+    int count = graph->loss ? graph->wanted.count : 1;
+    if (count == 0)
+        return 0;
+    text_add(out, "static const NetTarget wanted[] = {\n");
+    for (int i = 0; i < count; i++)
+        emit_target(out, graph->loss ? &graph->wanted.items[i] : &logits);
+    text_add(out, "};\n\n");
+    return count;
+}
+
+static const char *loss_output(const Graph *graph, const Node *loss)
+{
+    for (int i = 0; i < graph->outputs.count + graph->auxiliary.count; i++) {
+        const Output *output = i < graph->outputs.count
+                                   ? &graph->outputs.items[i]
+                                   : &graph->auxiliary.items[i - graph->outputs.count];
+        if (output->tensor == first_input(loss) && output->tensor != graph->output)
+            return quoted(output->name);
+    }
+    return "0";
+}
+
+/* Gives how many, and in *main which is of the output. */
+static int emit_losses(Emitter *emitter, int *main)
+{
+    const Graph *graph = emitter->graph;
+    Text *out = emitter->module.out;
+    int count = 0;
+    *main = 0;
+    if (!graph->loss)
+        return 0;
+    text_add(out, "static const NetLoss losses[] = {\n");
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        if (node->stage != STAGE_FORWARD || !(node->op->traits & OP_LOSS))
+            continue;
+        if (node == graph->loss)
+            *main = count;
+        text_add(out, "    { %s, %s, %s, %d },\n", quoted(node->op->name), loss_output(graph, node),
+                 number_text(node->loss_weight), node->target);
+        count++;
+    }
+    text_add(out, "};\n\n");
+    return count;
+}
+
 /* What one target's classes are, and where they lie in the output. */
 static void emit_targets(Emitter *emitter)
 {
     const Graph *graph = emitter->graph;
-    const Node *loss = graph->loss;
     ClassLayout layout = {shape_elements(graph->output->shape), 1, 1, 1};
-    if (loss && loss->op->class_layout)
-        layout = loss->op->class_layout(loss);
+    if (graph->loss && graph->loss->op->target == TARGET_CLASSES)
+        layout = class_layout_of(graph->output->shape);
     text_add(
         emitter->module.out,
         "    .classes = %lld,\n    .targets = %lld,\n    .class_step = %lld,\n    .target_step "
@@ -218,7 +284,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_output_places(emitter, inference);
     emit_parameters(emitter);
     emit_derived(emitter);
-    int layers = emit_layers(emitter);
+    int layers = emit_layers(emitter), main_loss, wanted = emit_wanted(emitter),
+        losses = emit_losses(emitter, &main_loss);
     emit_settings(emitter);
     emit_structure(emitter);
     /* In C++ a constant is its file's own, unless it was declared as everyone's. */
@@ -263,10 +330,13 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out, "    .settings = %s,\n    .setting_count = %d,\n",
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
-             "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
+             "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
+             "    .wanted = %s,\n    .wanted_count = %d,\n    .losses = %s,\n    .loss_count = "
+             "%d,\n    .main_loss = %d,\n};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
              "argv);\n}\n#endif\n",
+             wanted ? "wanted" : "0", wanted, losses ? "losses" : "0", losses, main_loss,
              graph->name);
 }

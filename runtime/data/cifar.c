@@ -64,24 +64,26 @@ static bool read_records(FILE *file, uint8_t *labels, uint8_t *pixels, int64_t r
     return true;
 }
 
-static bool read_batch(NetImages *images, int64_t records, Format format, const char *path,
-                       NetError *error)
+/* Behind the `done` that were read before. */
+static bool read_batch(NetImages *images, int64_t done, int64_t records, Format format,
+                       const char *path, NetError *error)
 {
+    uint8_t *pixels = images->arrays[0].values, *labels = images->arrays[1].values;
     FILE *file = fopen(path, "rb");
     if (!file)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    bool read = read_records(file, images->labels + images->count,
-                             images->pixels + images->count * PIXELS, records, format, path, error);
+    bool read =
+        read_records(file, labels + done, pixels + done * PIXELS, records, format, path, error);
     fclose(file);
-    images->count += records;
     return read;
 }
 
 static bool read_batches(NetImages *images, const int64_t *records, const char *const *paths,
                          int path_count, Format format, NetError *error)
 {
-    for (int i = 0; i < path_count; i++)
-        if (!read_batch(images, records[i], format, paths[i], error))
+    int64_t done = 0;
+    for (int i = 0; i < path_count; done += records[i++])
+        if (!read_batch(images, done, records[i], format, paths[i], error))
             return false;
     return true;
 }
@@ -92,7 +94,8 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
     int64_t total = 0, *records = net_allocate((size_t)path_count, sizeof *records, error);
     int labels = classes == 10 ? 1 : 2;
     Format format = {labels, classes, labels + PIXELS};
-    *images = (NetImages){.shape = {.rank = 3, .c = 3, .h = SIDE, .w = SIDE}, .classes = classes};
+    const NetShape shape = {.rank = 3, .c = 3, .h = SIDE, .w = SIDE, .d = 1};
+    *images = (NetImages){0};
     for (int i = 0; records && i < path_count; i++) {
         records[i] = count_records(paths[i], format, error);
         if (records[i] < 0) {
@@ -101,16 +104,14 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
         }
         total += records[i];
     }
-    if (records)
-        images->labels = net_allocate((size_t)total, 1, error);
-    if (images->labels)
-        images->pixels = net_allocate((size_t)total, PIXELS, error);
-    bool read = images->pixels && read_batches(images, records, paths, path_count, format, error);
+    images->count = total;
+    bool read = records && net_add_array(images, "image", NET_PIXELS, shape, error)
+                && net_add_array(images, "class", NET_BYTES, net_one_value, error)
+                && read_batches(images, records, paths, path_count, format, error);
     free(records);
-    if (!read) {
-        free(images->labels);
-        free(images->pixels);
-        *images = (NetImages){0};
-    }
+    if (read)
+        images->arrays[1].classes = classes;
+    else
+        net_images_close(images);
     return read;
 }

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 typedef struct KnownSet {
@@ -272,8 +271,9 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
 }
 
 /* MNIST's sizes, less where images are so large that they would fill memory. */
-static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, NetError *error)
+static bool draw(NetData *data, const NetModel *model, uint64_t seed, NetError *error)
 {
+    NetShape shape = net_image_shape(model->input);
     static const int64_t train_bytes = 170000000, test_bytes = 30000000;
     int64_t bytes = 0;
     if (__builtin_mul_overflow(shape.c, shape.h, &bytes)
@@ -287,53 +287,22 @@ static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, 
     if (test > 10000)
         test = 10000;
     snprintf(data->what, sizeof data->what, "synthetic digits");
-    return net_draw_synthetic(&data->train, train, shape, classes, seed, 0, error)
-           && net_draw_synthetic(&data->test, test, shape, classes, seed, 1, error);
+    return net_draw_synthetic(&data->train, train, model, seed, 0, error)
+           && net_draw_synthetic(&data->test, test, model, seed, 1, error);
 }
 
 /* ------------------------------------------------------------- checking */
 
-static bool check_shape(const NetData *data, const NetImages *images, NetShape want,
-                        NetError *error)
+/* `known`: how many classes the set is known to have; 0 when only its labels tell, which need not
+ * show every class. */
+static bool check_classes(const NetData *data, const NetModel *model, int known, NetError *error)
 {
-    NetShape is = images->shape, image = net_image_shape(want);
-    if (is.c == image.c && is.h == image.h && is.w == image.w)
-        return true;
-    char takes[80];
-    if (want.rank == 1)
-        snprintf(takes, sizeof takes, "%" PRId64 " values", want.c);
-    else
-        snprintf(takes, sizeof takes, "%" PRId64 "x%" PRId64 "x%" PRId64, want.c, want.h, want.w);
-    return net_fail(error,
-                    "%s has %" PRId64 "x%" PRId64 "x%" PRId64 " images, the network takes %s",
-                    data->what, is.c, is.h, is.w, takes);
-}
-
-static bool check_labels(const NetData *data, const NetImages *images, const char *split,
-                         int64_t classes, NetError *error)
-{
-    for (int64_t i = 0; images->classes > classes && i < images->count; i++)
-        if (images->labels[i] >= classes)
-            return net_fail(error,
-                            "%s labels %s image %" PRId64
-                            " as class %d, and the network has %" PRId64 " classes, from 0",
-                            data->what, split, i, images->labels[i], classes);
-    return true;
-}
-
-/* `classes_known`: how many classes the set is known to have; 0 when only its
- * labels tell, which need not show every class. */
-static bool check(NetData *data, NetShape want, int64_t classes, int classes_known, NetError *error)
-{
-    if (classes_known && classes_known != classes)
-        return net_fail(error, "%s has %d classes, the network gives %" PRId64, data->what,
-                        classes_known, classes);
-    if (!check_shape(data, &data->train, want, error)
-        || !check_shape(data, &data->test, want, error)
-        || !check_labels(data, &data->train, "training", classes, error)
-        || !check_labels(data, &data->test, "test", classes, error))
-        return false;
-    data->train.shape = data->test.shape = want;
+    bool by_class = data->train.array_count == 2 && data->train.arrays[1].kind == NET_BYTES;
+    for (int i = 0; known && by_class && i < model->wanted_count; i++)
+        if (model->wanted[i].classes != known
+            && (model->wanted[i].kind == NET_CLASSES || model->wanted[i].classes > 1))
+            return net_fail(error, "%s has %d classes, the network gives %" PRId64, data->what,
+                            known, model->wanted[i].classes);
     return true;
 }
 
@@ -361,45 +330,54 @@ static int count_names(const NetData *data)
     return count;
 }
 
-static bool open_data(NetData *data, const char *source, NetShape want, int64_t classes,
-                      uint64_t seed, NetError *error)
+/* A text, or drawn numbers. */
+static bool open_numbers(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                         NetError *error)
+{
+    enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
+    if (strcmp(source, "synthetic") != 0)
+        return net_read_text(data, source, model, error);
+    snprintf(data->what, sizeof data->what, "synthetic numbers");
+    return net_draw_numbers(&data->train, TRAIN, model, seed, error)
+           && net_draw_numbers(&data->test, TEST, model, seed + 1, error);
+}
+
+static bool open_pictures(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                          NetError *error)
 {
     const KnownSet *known = find_known(source);
     bool drawn = strcmp(source, "synthetic") == 0;
-    bool opened = drawn   ? draw(data, net_image_shape(want), classes, seed, error)
-                  : known ? read_named(data, known, want, error)
-                          : read_directory(data, source, want, error);
-    opened =
-        opened && check(data, want, classes, known ? known->classes : count_names(data), error);
+    bool opened = drawn   ? draw(data, model, seed, error)
+                  : known ? read_named(data, known, model->input, error)
+                          : read_directory(data, source, model->input, error);
+    return opened && check_classes(data, model, known ? known->classes : count_names(data), error);
+}
+
+static bool open_data(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                      NetError *error)
+{
+    bool opened = model->numbers ? open_numbers(data, source, model, seed, error)
+                                 : open_pictures(data, source, model, seed, error);
+    opened = opened && net_bind_data(data, model, error);
     if (!opened)
         net_data_close(data);
     return opened;
 }
 
-bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
+bool net_data_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
                    NetError *error)
 {
     *data = (NetData){0};
-    return open_data(data, source, want, classes, seed, error);
+    return open_data(data, source, model, seed, error);
 }
 
-bool net_data_open_share(NetData *data, const char *source, NetShape want, int64_t classes,
-                         uint64_t seed, int64_t batch, NetError *error)
+bool net_data_open_share(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                         int64_t batch, NetError *error)
 {
     int rank = net_rank(), ranks = net_rank_count();
     *data =
         (NetData){.train.held = {1, rank, ranks}, .test.held = {batch, rank, net_testing_ranks()}};
-    return open_data(data, source, want, classes, seed, error);
-}
-
-void net_images_close(NetImages *images)
-{
-    if (images->mapped)
-        munmap(images->mapped, (size_t)images->mapped_bytes);
-    else
-        free(images->pixels);
-    free(images->labels);
-    *images = (NetImages){0};
+    return open_data(data, source, model, seed, error);
 }
 
 void net_data_close(NetData *data)

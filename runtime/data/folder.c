@@ -133,7 +133,7 @@ static bool is_image(const char *name)
     return false;
 }
 
-/* The class's images: their paths in `paths`, their labels in images->labels. */
+/* The class's images: their paths in `paths`, their ends in `ends`. */
 static bool list_class(Names *paths, const char *folder, NetError *error)
 {
     Names files = {0};
@@ -197,32 +197,32 @@ static bool read_picture(void *source, int64_t index, uint8_t *pixels, NetError 
     return net_read_image(pixels, pictures->shape, pictures->paths->items[index], error);
 }
 
-static void label_images(NetImages *images, const int64_t *ends)
+static bool label_images(NetImages *images, const int64_t *ends, int64_t classes, NetError *error)
 {
+    NetArray *labels = net_add_array(images, "class", NET_BYTES, net_one_value, error);
     int64_t label = 0;
+    if (!labels)
+        return false;
+    labels->classes = classes;
     for (int64_t i = 0; i < images->count; i++) {
         while (i >= ends[label])
             label++;
-        images->labels[i] = (uint8_t)label;
+        ((uint8_t *)labels->values)[i] = (uint8_t)label;
     }
+    return true;
 }
 
-static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape,
-                        const char *folder, NetError *error)
+static bool read_images(NetImages *images, const Names *paths, NetShape shape, const char *folder,
+                        NetError *error)
 {
     Pictures pictures = {paths, shape};
-    images->shape = shape;
     images->count = paths->count;
     int64_t held = net_held_count(images);
     if (held > max_bytes / net_shape_elements(shape))
         return net_fail(
             error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read",
             held, folder, (max_bytes >> 20));
-    images->labels = net_allocate((size_t)images->count, 1, error);
-    if (!images->labels)
-        return false;
-    label_images(images, ends);
-    return net_read_held(images, read_picture, &pictures, error);
+    return net_read_held(images, shape, read_picture, &pictures, error);
 }
 
 static bool read_split(NetImages *images, const char *root, const char *split, const Names *classes,
@@ -233,8 +233,8 @@ static bool read_split(NetImages *images, const char *root, const char *split, c
     char *folder = join(root, split);
     bool good = folder || net_fail(error, "out of memory");
     good = good && list_split(&paths, ends, folder, classes, error)
-           && read_images(images, &paths, ends, shape, folder, error);
-    images->classes = (int)classes->count;
+           && read_images(images, &paths, shape, folder, error)
+           && label_images(images, ends, classes->count, error);
     free_names(&paths);
     free(folder);
     return good;

@@ -13,7 +13,7 @@ enum { SAMPLE = 256 }; /* images whose pixels are looked at */
 
 static int64_t pixels_of(const NetImages *images)
 {
-    return net_shape_elements(images->shape);
+    return net_shape_elements(images->arrays[0].shape);
 }
 
 /* Where it is among those that its holder has. */
@@ -36,17 +36,14 @@ int64_t net_held_count(const NetImages *images)
     return held->holder < held->holders ? count / round * held->unit + rest : 0;
 }
 
-const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
-                            int64_t offset)
+const uint8_t *net_image_at(const NetImages *images, int64_t index, int64_t offset)
 {
-    if (images->step)
-        return images->pixels + index * images->step + offset;
-    return images->pixels + place_of(&images->held, index) * elements;
+    return net_array_at(&images->arrays[0], place_of(&images->held, index), offset);
 }
 
 static uint8_t *pixels_at(const NetImages *images, int64_t index)
 {
-    return (uint8_t *)net_image_at(images, pixels_of(images), index, 0);
+    return (uint8_t *)net_image_at(images, index, 0);
 }
 
 /* ------------------------------------------------------------- the sample */
@@ -66,9 +63,9 @@ uint64_t net_sample_digest(const NetImages *images)
     uint64_t digest = 0;
     if (images->held.holders > 1)
         return images->sample;
+    size_t bytes = (size_t)pixels_of(images) * net_kind_bytes(images->arrays[0].kind);
     for (int64_t i = 0; i < sampled(images); i++)
-        digest =
-            net_digest(digest, pixels_at(images, sample_at(images, i)), (size_t)pixels_of(images));
+        digest = net_digest(digest, pixels_at(images, sample_at(images, i)), bytes);
     return digest;
 }
 
@@ -100,14 +97,14 @@ static bool read_own(NetImages *images, NetReadOne *read, void *source, NetError
     return true;
 }
 
-bool net_read_held(NetImages *images, NetReadOne *read, void *source, NetError *error)
+bool net_read_held(NetImages *images, NetShape shape, NetReadOne *read, void *source,
+                   NetError *error)
 {
     bool shared = images->held.holders > 1;
-    size_t pixels = (size_t)pixels_of(images);
+    size_t pixels = (size_t)net_shape_elements(shape);
     uint8_t *room = shared ? net_allocate(1, pixels, error) : NULL;
-    images->pixels =
-        shared && !room ? NULL : net_allocate((size_t)net_held_count(images), pixels, error);
-    bool good = images->pixels && read_own(images, read, source, error)
+    bool good = (!shared || room) && net_add_array(images, "image", NET_PIXELS, shape, error)
+                && read_own(images, read, source, error)
                 && (!shared || read_sample(images, read, source, room, error));
     free(room);
     return good;

@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t digest_labels(const NetImages *images)
-{
-    return images->labels ? net_digest(0, images->labels, (size_t)images->count) : 0;
-}
-
 static void set_number(char *text, int64_t number)
 {
     snprintf(text, NET_IDENTITY_TEXT, "%" PRId64, number);
@@ -28,17 +23,17 @@ static void set_digest(char *text, uint64_t digest)
 
 void net_data_identify(NetIdentity *identity, const NetData *data)
 {
-    NetShape shape = net_image_shape(data->train.shape);
+    NetShape shape = net_image_shape(data->train.arrays[0].shape);
     *identity = (NetIdentity){0};
     snprintf(identity->what, sizeof identity->what, "%s", data->what);
     set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
     set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
     snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%" PRId64 "x%" PRId64 "x%" PRId64,
              shape.c, shape.h, shape.w);
-    set_number(identity->texts[NET_DATA_CLASSES], data->train.classes);
-    set_digest(identity->texts[NET_TRAIN_LABELS], digest_labels(&data->train));
+    set_number(identity->texts[NET_DATA_CLASSES], data->train.arrays[1].classes);
+    set_digest(identity->texts[NET_TRAIN_LABELS], net_targets_digest(&data->train));
     set_digest(identity->texts[NET_TRAIN_PIXELS], net_sample_digest(&data->train));
-    set_digest(identity->texts[NET_TEST_LABELS], digest_labels(&data->test));
+    set_digest(identity->texts[NET_TEST_LABELS], net_targets_digest(&data->test));
     set_digest(identity->texts[NET_TEST_PIXELS], net_sample_digest(&data->test));
 }
 

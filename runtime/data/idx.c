@@ -221,48 +221,58 @@ static uint8_t *map_file(Reader *reader, int64_t count)
 static bool read_images(NetImages *images, const char *path, NetError *error)
 {
     Reader reader;
+    NetArray *image = NULL;
     int64_t size[3];
     if (!open_reader(&reader, path, error))
         return false;
     if (read_header(&reader, 3, size)) {
         int64_t count = count_values(size, 3);
+        uint8_t *mapped = map_file(&reader, count),
+                *pixels = mapped ? mapped + reader.offset : read_values(&reader, count);
         images->count = size[0];
-        images->shape = (NetShape){.rank = 3, .c = 1, .h = size[1], .w = size[2]};
-        images->mapped = map_file(&reader, count);
-        images->mapped_bytes = images->mapped ? reader.offset + count : 0;
-        images->pixels =
-            images->mapped ? images->mapped + reader.offset : read_values(&reader, count);
+        if (pixels)
+            image = net_lend_array(images, "image", NET_PIXELS,
+                                   (NetShape){3, 1, size[1], size[2], 1}, pixels, false, error);
+        if (image && mapped) {
+            image->mapped = mapped;
+            image->mapped_bytes = reader.offset + count;
+        }
     }
     gzclose(reader.file);
-    return images->pixels != NULL;
+    return image != NULL;
 }
 
-static uint8_t *read_labels(const char *path, int64_t *count, NetError *error)
+/* One for each image, else a fault. */
+static bool read_labels(NetImages *images, const char *path, const char *images_path,
+                        NetError *error)
 {
     Reader reader;
+    int64_t count = 0;
     if (!open_reader(&reader, path, error))
-        return NULL;
-    uint8_t *labels = read_header(&reader, 1, count) ? read_values(&reader, *count) : NULL;
+        return false;
+    uint8_t *labels = read_header(&reader, 1, &count) ? read_values(&reader, count) : NULL;
     gzclose(reader.file);
-    return labels;
+    if (labels && count != images->count) {
+        free(labels);
+        return net_fail(error, "%s has %" PRId64 " images and %s has %" PRId64 " labels",
+                        images_path, images->count, path, count);
+    }
+    NetArray *array =
+        labels ? net_lend_array(images, "class", NET_BYTES, net_one_value, labels, false, error)
+               : NULL;
+    for (int64_t i = 0; array && i < count; i++)
+        if (labels[i] >= array->classes)
+            array->classes = labels[i] + 1;
+    return array != NULL;
 }
 
 bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path,
                   NetError *error)
 {
-    int64_t labels;
     *images = (NetImages){0};
-    bool read = read_images(images, images_path, error)
-                && (images->labels = read_labels(labels_path, &labels, error));
-    if (read && labels != images->count)
-        read = net_fail(error, "%s has %" PRId64 " images and %s has %" PRId64 " labels",
-                        images_path, images->count, labels_path, labels);
-    if (!read) {
-        net_images_close(images);
-        return false;
-    }
-    for (int64_t i = 0; i < labels; i++)
-        if (images->labels[i] >= images->classes)
-            images->classes = images->labels[i] + 1;
-    return true;
+    if (read_images(images, images_path, error)
+        && read_labels(images, labels_path, images_path, error))
+        return true;
+    net_images_close(images);
+    return false;
 }

@@ -321,8 +321,9 @@ static int count_digits(int classes)
 static const int64_t min_cell = 8;
 
 typedef struct Drawing {
-    const NetImages *images;
     Paper paper;
+    int64_t channels;
+    int classes;
     uint64_t seed;
     int split;
 } Drawing;
@@ -330,59 +331,217 @@ typedef struct Drawing {
 /* The first of the numbers that an image is drawn by. */
 static int draw_label(const Drawing *drawing, uint64_t *state)
 {
-    return (int)(draw_bits(state) % (uint64_t)drawing->images->classes);
+    return (int)(draw_bits(state) % (uint64_t)drawing->classes);
+}
+
+/* An image's ink, and its label; the state goes on to its colours. */
+static int draw_ink(Drawing *drawing, int64_t image, uint64_t *state)
+{
+    Paper *paper = &drawing->paper;
+    int digits = count_digits(drawing->classes);
+    *state = image_state(drawing->seed, drawing->split, image);
+    int label = draw_label(drawing, state);
+    memset(paper->ink, 0, (size_t)(paper->h * paper->w) * sizeof *paper->ink);
+    if (paper->h >= min_cell && paper->w / digits >= min_cell)
+        write_number(paper, label, digits, state);
+    else
+        draw_cells(paper, label, state);
+    return label;
 }
 
 static bool draw_image(void *source, int64_t image, uint8_t *pixels, NetError *error)
 {
     Drawing *drawing = source;
-    Paper *paper = &drawing->paper;
-    int64_t plane = paper->h * paper->w;
-    int digits = count_digits(drawing->images->classes);
-    uint64_t state = image_state(drawing->seed, drawing->split, image);
-    int label = draw_label(drawing, &state);
+    uint64_t state;
     (void)error;
-    memset(paper->ink, 0, (size_t)plane * sizeof *paper->ink);
-    if (paper->h >= min_cell && paper->w / digits >= min_cell)
-        write_number(paper, label, digits, &state);
-    else
-        draw_cells(paper, label, &state);
-    develop(pixels, paper, drawing->images->shape.c, &state);
+    draw_ink(drawing, image, &state);
+    develop(pixels, &drawing->paper, drawing->channels, &state);
     return true;
 }
 
-static void label_images(NetImages *images, const Drawing *drawing)
+/* ----------------------------------------------------------- the targets */
+
+/* Whether a target says one of its classes for the whole image. */
+static bool is_label(const NetTarget *target)
 {
+    return target->positions == 1 && !target->ends
+           && (target->kind == NET_CLASSES || target->classes > 1);
+}
+
+static bool label_images(NetImages *images, const char *name, const Drawing *drawing,
+                         NetError *error)
+{
+    NetArray *labels = net_add_array(images, name, NET_BYTES, net_one_value, error);
+    if (!labels)
+        return false;
+    labels->classes = drawing->classes;
     for (int64_t i = 0; i < images->count; i++) {
         uint64_t state = image_state(drawing->seed, drawing->split, i);
-        images->labels[i] = (uint8_t)draw_label(drawing, &state);
+        ((uint8_t *)labels->values)[i] = (uint8_t)draw_label(drawing, &state);
     }
+    return true;
+}
+
+/* One bit of a label's own pattern. */
+static bool bit_of(int label, int64_t element)
+{
+    uint64_t state = ((uint64_t)label << 32) + (uint64_t)element;
+    return draw_bits(&state) >> 63;
+}
+
+/* Where the ink is, where the target is a picture of the image's size; else the label's pattern.
+ * 0 … 1. */
+static float part_of(const Drawing *drawing, int64_t plane, int label, int64_t element)
+{
+    const Paper *paper = &drawing->paper;
+    if (plane == paper->h * paper->w)
+        return paper->ink[element % plane];
+    return bit_of(label, element) ? 1 : 0;
+}
+
+static double number_of(const NetTarget *target, float part)
+{
+    if (target->low > target->high)
+        return (double)part;
+    return part > 0.5f ? target->high : target->low;
+}
+
+/* The label's class where there is ink, the first elsewhere. */
+static int64_t class_of(const NetTarget *target, int label, float part)
+{
+    int64_t others = target->classes - 1 < 255 ? target->classes - 1 : 255;
+    return part > 0.5f && others > 0 ? 1 + label % others : 0;
+}
+
+static bool draw_target(NetImages *images, const char *name, const NetTarget *target,
+                        Drawing *drawing, NetError *error)
+{
+    bool classes = target->kind == NET_CLASSES;
+    int64_t elements = classes ? target->positions : net_shape_elements(target->shape);
+    int64_t plane = classes ? elements : net_shape_plane(target->shape);
+    NetShape shape = classes ? net_target_positions(target) : target->shape;
+    NetArray *array = net_add_array(images, name, classes ? NET_BYTES : NET_FLOAT, shape, error);
+    for (int64_t i = 0; array && i < images->count; i++) {
+        uint64_t state;
+        int label = draw_ink(drawing, i, &state);
+        for (int64_t e = 0; e < elements; e++) {
+            float part = part_of(drawing, plane, label, e);
+            if (classes)
+                ((uint8_t *)array->values)[i * elements + e] =
+                    (uint8_t)class_of(target, label, part);
+            else
+                ((float *)array->values)[i * elements + e] = (float)number_of(target, part);
+        }
+    }
+    return array != NULL;
+}
+
+static const char *name_of(const NetTarget *target)
+{
+    return target->name ? target->name : is_label(target) ? "class" : "target";
+}
+
+/* An array for each name that the model says. */
+static bool draw_targets(NetImages *images, const NetModel *model, Drawing *drawing,
+                         NetError *error)
+{
+    bool good = true;
+    for (int i = 0; good && i < model->wanted_count; i++) {
+        const NetTarget *target = &model->wanted[i];
+        bool unnamed = false;
+        for (int k = 0; k < i; k++)
+            unnamed |= !target->name && !model->wanted[k].name;
+        if (!unnamed && !net_find_array(images, name_of(target)))
+            good = is_label(target) ? label_images(images, name_of(target), drawing, error)
+                                    : draw_target(images, name_of(target), target, drawing, error);
+    }
+    return good;
+}
+
+/* The labels that images are drawn by: as many as a target has classes. */
+static int64_t count_labels(const NetModel *model)
+{
+    for (int i = 0; i < model->wanted_count; i++)
+        if (is_label(&model->wanted[i]))
+            return model->wanted[i].classes;
+    return 10;
 }
 
 /* Labels are bytes, so a network with more than 256 classes sees the first 256. */
-bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
-                        uint64_t seed, int split, NetError *error)
+bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                        int split, NetError *error)
 {
-    *images = (NetImages){.count = count,
-                          .shape = shape,
-                          .classes = classes < 256 ? (int)classes : 256,
-                          .held = images->held};
+    NetShape shape = net_image_shape(model->input);
+    int64_t labels = count_labels(model);
     size_t pixels;
+    *images = (NetImages){.count = count, .held = images->held};
     if (__builtin_mul_overflow((size_t)shape.c * (size_t)shape.h, (size_t)shape.w, &pixels))
         return net_fail(error, "an image this large cannot be drawn");
-    Drawing drawing = {
-        .images = images, .paper = {.h = shape.h, .w = shape.w}, .seed = seed, .split = split};
+    Drawing drawing = {.paper = {.h = shape.h, .w = shape.w},
+                       .channels = shape.c,
+                       .classes = labels < 256 ? (int)labels : 256,
+                       .seed = seed,
+                       .split = split};
     drawing.paper.ink =
         net_allocate((size_t)shape.h * (size_t)shape.w, sizeof *drawing.paper.ink, error);
-    images->labels = drawing.paper.ink ? net_allocate((size_t)count, 1, error) : NULL;
-    if (images->labels)
-        label_images(images, &drawing);
-    bool good = images->labels && net_read_held(images, draw_image, &drawing, error);
+    bool good = drawing.paper.ink && net_read_held(images, shape, draw_image, &drawing, error)
+                && draw_targets(images, model, &drawing, error);
     free(drawing.paper.ink);
-    if (good)
-        return true;
-    free(images->labels);
-    free(images->pixels);
-    *images = (NetImages){0};
-    return false;
+    if (!good)
+        net_images_close(images);
+    return good;
+}
+
+/* ------------------------------------------------------------------ noise */
+
+/* A target's number, of what is allowed. */
+static double draw_number(const NetTarget *target, double drawn)
+{
+    if (target->low > target->high)
+        return 4 * drawn - 2;
+    if (target->ends)
+        return drawn < 0.5 ? target->low : target->high;
+    return target->low + (target->high - target->low) * drawn;
+}
+
+static bool draw_noise_target(NetImages *images, const NetTarget *target, int number, uint64_t seed,
+                              NetError *error)
+{
+    char salt[32], name[32];
+    bool classes = target->kind == NET_CLASSES || is_label(target);
+    NetShape shape = classes ? net_target_positions(target) : target->shape;
+    snprintf(salt, sizeof salt, number ? "labels %d" : "labels", number);
+    snprintf(name, sizeof name, "target %d", number);
+    NetArray *array = net_add_array(images, target->name ? target->name : name,
+                                    classes ? NET_WHOLE : NET_FLOAT, shape, error);
+    int64_t elements = net_shape_elements(shape);
+    for (int64_t i = 0; array && i < images->count * elements; i++) {
+        double drawn = net_random(seed, 0, net_hash(salt), (uint64_t)i);
+        if (classes)
+            ((int32_t *)array->values)[i] = (int32_t)((double)target->classes * drawn);
+        else
+            ((float *)array->values)[i] = (float)draw_number(target, drawn);
+    }
+    return array != NULL;
+}
+
+/* Each target is an array of its own, whatever its name. */
+bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                    NetError *error)
+{
+    int64_t elements = net_shape_elements(model->input);
+    bool numbers = model->numbers > 0;
+    double values = numbers && model->numbers < 256 ? (double)model->numbers : 256;
+    *images = (NetImages){.count = count, .has_targets = true};
+    NetArray *input = net_add_array(images, numbers ? "text" : "image",
+                                    numbers ? NET_BYTES : NET_PIXELS, model->input, error);
+    for (int64_t i = 0; input && i < count * elements; i++)
+        ((uint8_t *)input->values)[i] =
+            (uint8_t)(values * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
+    bool good = input != NULL;
+    for (int i = 0; good && i < model->wanted_count; i++) {
+        good = draw_noise_target(images, &model->wanted[i], i, seed, error);
+        images->targets[i] = i + 1;
+    }
+    return good;
 }

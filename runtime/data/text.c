@@ -134,23 +134,37 @@ int net_spell_character(const char *name, char bytes[8])
 }
 
 /* Stretches of `length` numbers, one behind the other; `spare` of the text are left to begin at. */
-static bool cut(NetImages *images, const uint8_t *text, int64_t count, int64_t length,
-                int64_t spare, int64_t numbers, NetError *error)
+static bool cut(NetImages *images, const uint8_t *text, int64_t count, int64_t spare,
+                const NetModel *model, int64_t numbers, NetError *error)
 {
-    *images = (NetImages){.count = (count - spare) / length,
-                          .shape = {.rank = 3, .c = 1, .h = 1, .w = length},
-                          .classes = (int)numbers,
-                          .step = length};
-    images->pixels = net_allocate((size_t)count, 1, error);
-    if (!images->pixels)
+    int64_t length = net_shape_elements(model->input), follow = model->targets;
+    if (follow > length)
+        return net_fail(error,
+                        "the network gives %" PRId64 " characters for each %" PRId64
+                        " that it takes: a text has no such targets",
+                        follow, length);
+    uint8_t *own = net_allocate((size_t)count, 1, error);
+    *images = (NetImages){.count = (count - spare) / length};
+    NetArray *taken = own ? net_lend_array(images, "text", NET_BYTES,
+                                           (NetShape){1, length, 1, 1, 1}, own, false, error)
+                          : NULL,
+             *next = taken ? net_lend_array(images, "next", NET_BYTES,
+                                            (NetShape){follow > 1, follow, 1, 1, 1},
+                                            own + length - follow + 1, true, error)
+                           : NULL;
+    if (!next)
         return false;
-    memcpy(images->pixels, text, (size_t)count);
+    memcpy(own, text, (size_t)count);
+    taken->stride = next->stride = length;
+    taken->slides = next->slides = true;
+    taken->classes = next->classes = numbers;
     return true;
 }
 
 static bool split(NetData *data, const char *path, const uint8_t *text, int64_t count,
-                  int64_t length, int64_t numbers, NetError *error)
+                  const NetModel *model, NetError *error)
 {
+    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
     int64_t tested = count / TESTED, trained = count - tested;
     if (tested < length + 1 || trained < 2 * length)
         return net_fail(error,
@@ -158,13 +172,13 @@ static bool split(NetData *data, const char *path, const uint8_t *text, int64_t 
                         " and to test with the last tenth",
                         path, count, length);
     snprintf(data->what, sizeof data->what, "%s", path);
-    return cut(&data->train, text, trained, length, length, numbers, error)
-           && cut(&data->test, text + trained, tested, length, 1, numbers, error);
+    return cut(&data->train, text, trained, length, model, numbers, error)
+           && cut(&data->test, text + trained, tested, 1, model, numbers, error);
 }
 
-bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numbers,
-                   NetError *error)
+bool net_read_text(NetData *data, const char *path, const NetModel *model, NetError *error)
 {
+    int64_t numbers = model->numbers;
     Alphabet alphabet = {.numbers = net_allocate(MAX_CODE, sizeof(int16_t), error)};
     int64_t count = 0;
     bool bytes = numbers == BYTES, good = alphabet.numbers != NULL;
@@ -174,7 +188,7 @@ bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numb
     if (text && bytes)
         number_bytes(&alphabet);
     good = text && (bytes || number_text(&alphabet, text, &count, path, numbers, error))
-           && split(data, path, text, count, length, numbers, error);
+           && split(data, path, text, count, model, error);
     if (good) {
         data->class_names = name_characters(&alphabet, numbers, bytes);
         good = data->class_names || net_fail(error, "out of memory");
@@ -184,9 +198,10 @@ bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numb
     return good;
 }
 
-bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
-                      uint64_t seed, NetError *error)
+bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                      NetError *error)
 {
+    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
     int64_t most = numbers < BYTES ? numbers : BYTES, all = (count + 1) * length + 1, number = 0;
     uint8_t *text = net_allocate((size_t)all, 1, error);
     if (!text)
@@ -197,7 +212,7 @@ bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t 
                               : (int64_t)((drawn - 0.75) * 4 * (double)most) % most;
         text[i] = (uint8_t)number;
     }
-    bool good = cut(images, text, all, length, length + 1, most, error);
+    bool good = cut(images, text, all, length + 1, model, most, error);
     free(text);
     return good;
 }

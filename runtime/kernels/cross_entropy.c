@@ -60,8 +60,7 @@ static Softmax softmax_of(const NetCall *call, int64_t position, int lane)
 static int64_t target_of(const Softmax *at)
 {
     const NetCall *call = at->call;
-    int64_t position = call->grain * positions_of(call) + at->position;
-    return call->step->targets[position * call->lanes + at->lane];
+    return ((const int32_t *)call->target)[at->position * call->lanes + at->lane];
 }
 
 /* -log softmax(x)[k]; the difference first, which is exact for near logits. */

@@ -171,11 +171,11 @@ static bool open_images(Bench *bench, NetError *error)
     if (data)
         bench->images = data->train;
     else if (model->numbers) {
-        if (!net_draw_numbers(&bench->images, count, net_shape_elements(model->input),
-                              model->numbers, seed, error))
+        if (!net_draw_numbers(&bench->images, count, model, seed, error))
             return false;
-    } else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input),
-                                   model->classes, seed, 0, error))
+    } else if (!net_draw_synthetic(&bench->images, count, model, seed, 0, error))
+        return false;
+    if (!data && !net_bind_images(&bench->images, model, "what is drawn", "training", error))
         return false;
     if (data && data->train.count < bench->batch)
         return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch,

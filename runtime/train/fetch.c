@@ -9,7 +9,7 @@
 
 static int64_t pixels_of(const NetFetch *fetch)
 {
-    return net_shape_elements(fetch->images->shape);
+    return net_shape_elements(fetch->images->arrays[0].shape);
 }
 
 bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, int lanes,
@@ -63,10 +63,10 @@ void net_fetch_ask(NetFetch *fetch, const NetBatch *batch)
         int from = net_holder_of(held, index), to = computing_rank(fetch, batch, image);
         uint8_t *place = fetch->rooms[1] + (image - first) * pixels;
         if (from == net_rank() && to == net_rank())
-            memcpy(place, net_image_at(fetch->images, pixels, index, 0), (size_t)pixels);
+            memcpy(place, net_image_at(fetch->images, index, 0), (size_t)pixels);
         else if (from == net_rank())
             fetch->parcels[count++] =
-                (NetParcel){(uint8_t *)net_image_at(fetch->images, pixels, index, 0), to, false};
+                (NetParcel){(uint8_t *)net_image_at(fetch->images, index, 0), to, false};
         else if (to == net_rank())
             fetch->parcels[count++] = (NetParcel){place, from, true};
     }

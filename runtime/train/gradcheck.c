@@ -149,28 +149,6 @@ static bool check_all(Check *check, NetError *error)
 
 /* ------------------------------------------------------------- a batch */
 
-/* Noise: every pixel matters, and no two windows have the same maximum. */
-static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
-                       NetError *error)
-{
-    int64_t elements = net_shape_elements(model->input);
-    *images = (NetImages){
-        .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
-    images->pixels = net_allocate((size_t)(count * elements), 1, error);
-    images->labels = net_allocate((size_t)(count * model->targets), 1, error);
-    if (!images->pixels || !images->labels)
-        return false;
-    int64_t classes = model->classes < 256 ? model->classes : 256;
-    double values = model->numbers && model->numbers < 256 ? (double)model->numbers : 256;
-    for (int64_t i = 0; i < count * elements; i++)
-        images->pixels[i] =
-            (uint8_t)(values * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
-    for (int64_t i = 0; i < count * model->targets; i++)
-        images->labels[i] =
-            (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
-    return true;
-}
-
 /* So that no bias is zero and no scale one, where an error would not show. */
 static void add_noise(NetSession *session, uint64_t seed)
 {
@@ -211,10 +189,9 @@ bool net_gradcheck(const NetModel *model, const NetSettings *settings, const Net
     NetImages images = {0};
     check.session = net_session_open(model, options->threads, batch, check.seed, true, error);
     check.batch = (NetBatch){.images = &images, .count = batch};
-    bool good = check.session && draw_noise(&images, model, batch, check.seed, error)
+    bool good = check.session && net_draw_noise(&images, batch, model, check.seed, error)
                 && prepare(&check, settings, error) && check_all(&check, error);
-    free(images.pixels);
-    free(images.labels);
+    net_images_close(&images);
     free(check.gradient);
     net_close(check.session);
     return good;

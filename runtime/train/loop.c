@@ -115,10 +115,10 @@ static double train_accuracy(const Loop *loop)
 /* A text is cut anew in each epoch, so that each character is met at each place. */
 static int64_t text_offset(const Loop *loop)
 {
-    const NetImages *images = &loop->data->train;
-    if (!images->step || !loop->order)
+    const NetArray *text = &loop->data->train.arrays[0];
+    if (!text->slides || !loop->order)
         return 0;
-    return (int64_t)((double)images->step
+    return (int64_t)((double)text->stride
                      * net_random(loop->session->seed, (uint64_t)loop->progress->epoch,
                                   net_hash("text"), 0));
 }

@@ -36,9 +36,9 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
 }
 
-static bool has_labels(const NetBatch *batch)
+static bool has_targets(const NetBatch *batch)
 {
-    return batch->images && (batch->images->labels || batch->images->step);
+    return batch->images && batch->images->has_targets;
 }
 
 /* ------------------------------------------------------------- loading */
@@ -54,6 +54,27 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
     net_transpose_grain(input, images, lanes, elements);
 }
 
+/* Whether the input is bytes as the vectors' loops take them: pixels, or a text. */
+static bool is_bytes(const NetBatch *batch, const NetModel *model)
+{
+    NetKind kind = batch->images->arrays[batch->images->inputs[0]].kind;
+    return kind == NET_PIXELS || (kind == NET_BYTES && model->numbers);
+}
+
+/* Values of any other kind, as they are. */
+static void load_numbers(real *input, const NetBatch *batch, int64_t image, int lanes,
+                         int64_t elements)
+{
+    const NetArray *array = &batch->images->arrays[batch->images->inputs[0]];
+    for (int lane = 0; lane < lanes; lane++) {
+        bool there = image + lane < batch->count;
+        const void *values =
+            there ? net_array_at(array, image_index(batch, image + lane), batch->offset) : NULL;
+        for (int64_t i = 0; i < elements; i++)
+            input[i * lanes + lane] = there ? (real)net_array_number(array, values, i) : 0;
+    }
+}
+
 /* The batch's image number `image`, as it is or as augmented for this lane. */
 static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t elements, int thread,
                                  int lane)
@@ -61,7 +82,7 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
     int64_t index = image_index(batch, image);
     const uint8_t *pixels = batch->fetched
                                 ? batch->fetched + (image - batch->fetched_first) * elements
-                                : net_image_at(batch->images, elements, index, batch->offset);
+                                : net_image_at(batch->images, index, batch->offset);
     return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
 }
 
@@ -78,7 +99,7 @@ static void fetch_ahead(const NetBatch *batch, int64_t image, int lanes, int64_t
     for (int64_t next = image + batch->count; next < image + batch->count + lanes && next < end;
          next++) {
         const uint8_t *pixels =
-            net_image_at(batch->images, elements, image_index(batch, next), batch->offset);
+            net_image_at(batch->images, image_index(batch, next), batch->offset);
         for (int64_t at = 0; at < elements; at += LINE)
             __builtin_prefetch(pixels + at, 0, 2);
     }
@@ -109,34 +130,61 @@ static int64_t input_elements(const NetModel *model) /* of an image */
     return net_shape_elements(model->input);
 }
 
-/* What image number `index` has as its class at a target; of a text, what follows there. */
-static int32_t target_of(const NetBatch *batch, const NetModel *model, int64_t index,
-                         int64_t target)
+/* Where a position's class of an image that lies in a lane of a grain is: of targets as of what was
+ * predicted. */
+static int64_t target_place(const NetModel *model, int64_t image, int64_t position)
 {
-    const NetImages *images = batch->images;
-    int64_t elements = input_elements(model);
-    return images->step ? net_image_at(images, elements, index,
-                                       batch->offset)[elements - model->targets + target + 1]
-                        : images->labels[index * model->targets + target];
+    return (image / model->lanes * model->targets + position) * model->lanes + image % model->lanes;
 }
 
-/* Where a target of an image that lies in a lane of a grain is, in targets and in predicted. */
-static int64_t target_place(const NetModel *model, int64_t image, int64_t target)
+/* Of a grain's lane, the image's values of one target, or zeros. */
+static void note_target(const Pass *pass, int number, int64_t image)
 {
-    return (image / model->lanes * model->targets + target) * model->lanes + image % model->lanes;
+    const NetBatch *batch = pass->batch;
+    const NetModel *model = pass->session->model;
+    const NetTarget *target = &model->wanted[number];
+    bool there = image < batch->count && has_targets(batch), classes = target->kind == NET_CLASSES;
+    int64_t values = classes ? target->positions : net_shape_elements(target->shape);
+    int64_t first = image / model->lanes * values * model->lanes + image % model->lanes;
+    const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
+    const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
+    for (int64_t i = 0; i < values; i++) {
+        int64_t place = first + i * model->lanes;
+        if (classes)
+            ((int32_t *)pass->session->targets[number])[place] =
+                there ? net_target_class(target, array, from, i) : 0;
+        else
+            ((real *)pass->session->targets[number])[place] =
+                there ? net_target_number(target, array, from, i) : 0;
+    }
+}
+
+/* The classes that the output is held against, which it may be as numbers, 1 for the class and 0
+ * for the others; -1: there is none, or it counts as none. */
+static void note_truth(const Pass *pass, int64_t image)
+{
+    const NetBatch *batch = pass->batch;
+    const NetModel *model = pass->session->model;
+    int number = net_main_target(model);
+    bool there = number >= 0 && image < batch->count && has_targets(batch);
+    const NetTarget *target = there ? &model->wanted[number] : NULL;
+    const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
+    there = there && net_is_by_class(target, array);
+    const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
+    for (int64_t i = 0; i < model->targets; i++) {
+        int32_t class = there ? net_target_class(target, array, from, i) : -1;
+        bool counts = there && class >= 0 && class < target->classes && class != target->ignored;
+        pass->session->truth[target_place(model, image, i)] = counts ? class : -1;
+    }
 }
 
 /* Of a grain's lane: whether there is an image, and its targets. */
 static void note_image(const Pass *pass, int64_t image)
 {
-    const NetBatch *batch = pass->batch;
-    const NetModel *model = pass->session->model;
-    bool there = image < batch->count;
-    pass->session->active[image] = there;
-    for (int64_t target = 0; target < model->targets; target++)
-        pass->session->targets[target_place(model, image, target)] =
-            there && has_labels(batch) ? target_of(batch, model, image_index(batch, image), target)
-                                       : 0;
+    pass->session->active[image] = image < pass->batch->count;
+    for (int i = 0; i < pass->session->model->wanted_count; i++)
+        note_target(pass, i, image);
+    note_truth(pass, image);
 }
 
 /* The grain's images become the slot's input. */
@@ -148,6 +196,8 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
     real *input = pass->input + slot * elements * model->lanes;
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
+    else if (!is_bytes(batch, model))
+        load_numbers(input, batch, image, model->lanes, elements);
     else
         load_bytes(pass, input, image, elements, thread);
     for (int lane = 0; lane < model->lanes; lane++) {
@@ -219,9 +269,9 @@ static void judge_image(const Pass *pass, int64_t image, const real *first)
                          model->class_step * model->lanes, model->classes};
         int64_t place = target_place(model, image, target);
         double max = logit(logits, session->predicted[place] = find_largest(logits));
-        if (!own_loss && has_labels(pass->batch))
+        if (!own_loss && session->truth[place] >= 0)
             pass->loss[image] =
-                (real)(log_sum(logits, max) + max - logit(logits, session->targets[place]));
+                (real)(log_sum(logits, max) + max - logit(logits, session->truth[place]));
     }
 }
 
@@ -604,6 +654,15 @@ static NetShare take_grains(const Pass *pass)
     return (NetShare){from, from + count};
 }
 
+/* A target's values, from a grain on. */
+static const void *target_at(const NetModel *model, int number, const void *first, int64_t grain)
+{
+    const NetTarget *target = &model->wanted[number];
+    if (target->kind == NET_CLASSES)
+        return (const int32_t *)first + grain * model->lanes * target->positions;
+    return (const real *)first + grain * model->lanes * net_shape_elements(target->shape);
+}
+
 /* The step as if it had these grains only, in the slots from `slot` on. */
 static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
 {
@@ -612,7 +671,8 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     NetStep step = pass->step;
     step.input += slot * lanes * input_elements(model);
     step.kept += slot * pass->program->kept_elements;
-    step.targets += image * model->targets;
+    for (int i = 0; i < model->wanted_count; i++)
+        step.targets[i] = target_at(model, i, step.targets[i], grains.from);
     step.active += image;
     step.loss += image;
     step.grains = step.to = step.norm_to = grains.to - grains.from;
@@ -813,7 +873,7 @@ static NetResult add_up(const Pass *pass)
     for (int64_t image = pass->grains.from * lanes; image < end && image < images; image++)
         for (int64_t target = 0; target < session->model->targets; target++) {
             int64_t place = target_place(session->model, image, target);
-            correct += session->predicted[place] == session->targets[place];
+            correct += session->predicted[place] == session->truth[place];
         }
     if (has_ranks(pass))
         net_ranks_add(&correct, 1);
@@ -821,8 +881,8 @@ static NetResult add_up(const Pass *pass)
         .images = images, .correct = (int64_t)correct, .loss = sum_losses(pass) / (double)images};
 }
 
-static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
-                      bool training)
+static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                       bool training)
 {
     const NetModel *model = session->model;
     int64_t grains = (batch->count + model->lanes - 1) / model->lanes;
@@ -853,7 +913,6 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .gradients = arenas.gradients,
                 .gradient_stride = session->gradient_stride,
                 .input = arenas.input,
-                .targets = session->targets,
                 .active = session->active,
                 .kept = arenas.kept,
                 .filters = arenas.filters,
@@ -869,6 +928,15 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .hook = session->hook,
             },
     };
+}
+
+static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                      bool training)
+{
+    Pass pass = begin_pass(session, batch, optimizer, training);
+    for (int i = 0; i < session->model->wanted_count; i++)
+        pass.step.targets[i] = session->targets[i];
+    return pass;
 }
 
 /* Those of other ranks' grains; each loads its own. */
@@ -950,8 +1018,9 @@ static void note_answers(const NetSession *session, int64_t image, int64_t *conf
 {
     const NetModel *model = session->model;
     for (int64_t target = 0; target < model->targets; target++) {
-        int64_t place = target_place(model, image, target);
-        confusion[session->targets[place] * model->classes + session->predicted[place]]++;
+        int64_t place = target_place(model, image, target), class = session->truth[place];
+        if (class >= 0)
+            confusion[class * model->classes + session->predicted[place]]++;
     }
 }
 

@@ -29,6 +29,21 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static bool allocate_targets(NetSession *session, NetError *error)
+{
+    const NetModel *model = session->model;
+    for (int i = 0; i < model->wanted_count; i++) {
+        const NetTarget *target = &model->wanted[i];
+        bool classes = target->kind == NET_CLASSES;
+        int64_t values = classes ? target->positions : net_shape_elements(target->shape);
+        session->targets[i] = net_allocate((size_t)(session->max_grains * model->lanes * values),
+                                           classes ? sizeof(int32_t) : sizeof(real), error);
+        if (!session->targets[i])
+            return false;
+    }
+    return true;
+}
+
 static bool allocate_images(NetSession *session, NetError *error)
 {
     const NetModel *model = session->model;
@@ -45,9 +60,10 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->input = allocate_arena(grains, pixels * lanes, error);
     session->loss = allocate_arena(grains, lanes, error);
     session->active = allocate_arena(grains, lanes, error);
-    size_t targets = (size_t)(grains * lanes * model->targets);
-    session->targets = net_allocate(targets, sizeof(int32_t), error);
-    session->predicted = net_allocate(targets, sizeof(int32_t), error);
+    session->predicted =
+        net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
+    session->truth =
+        net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
@@ -55,8 +71,8 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->own_normal =
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->filters && session->input && session->loss && session->active
-           && session->targets && session->predicted && session->scale && session->shift
-           && session->normal && session->own_normal;
+           && allocate_targets(session, error) && session->predicted && session->truth
+           && session->scale && session->shift && session->normal && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -145,11 +161,13 @@ void net_close(NetSession *session)
     for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
         free(session->scratch[thread]);
     void *arenas[] = {
-        session->scratch,   session->weights, session->buffers,    session->counters,
-        session->gradients, session->kept,    session->input,      session->loss,
-        session->active,    session->targets, session->predicted,  session->scale,
-        session->shift,     session->normal,  session->own_normal, session->filters,
+        session->scratch,   session->weights,    session->buffers, session->counters,
+        session->gradients, session->kept,       session->input,   session->loss,
+        session->active,    session->predicted,  session->scale,   session->shift,
+        session->normal,    session->own_normal, session->filters, session->truth,
     };
+    for (int i = 0; i < NET_MAX_TARGETS; i++)
+        free(session->targets[i]);
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
     net_one_image_close(session);
@@ -319,6 +337,13 @@ void net_predict_outputs(NetSession *session, const float *pixels, int64_t count
     }
 }
 
+int net_main_target(const NetModel *model)
+{
+    if (model->loss_count)
+        return model->losses[model->main_loss].target;
+    return model->wanted_count ? 0 : NET_NO_TARGET;
+}
+
 bool net_has_classes(const NetModel *model)
 {
     return model->classes > 1;
@@ -326,7 +351,7 @@ bool net_has_classes(const NetModel *model)
 
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
 {
-    const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
+    const NetImages all = net_pictures(count, session->image, images);
     const real *alone = count == 1 ? net_one_image_bytes(session, images) : NULL;
     int64_t outputs = net_outputs(session->model);
     if (alone) {
@@ -358,7 +383,7 @@ static void take_answer(void *to, int64_t image, const real *logits, int64_t str
 void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities)
 {
     Answer answer = {logits, probabilities};
-    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)image};
+    const NetImages one = net_pictures(1, session->image, image);
     const real *alone = net_one_image_bytes(session, image);
     if (alone)
         take_answer(&answer, 0, alone, 1, session->model);

@@ -16,15 +16,29 @@ static uint64_t checksum(const uint8_t *bytes, int64_t count)
 
 static void print_split(const char *name, const NetImages *images)
 {
-    int64_t bytes = images->count * images->shape.c * images->shape.h * images->shape.w;
+    int64_t bytes = images->count * net_shape_elements(images->arrays[0].shape);
     printf("%s %" PRId64 " %016" PRIx64 " %016" PRIx64 "\n", name, images->count,
-           checksum(images->pixels, bytes), checksum(images->labels, images->count));
+           checksum(images->arrays[0].values, bytes),
+           checksum(images->arrays[1].values, images->count));
+}
+
+/* A network that takes such images, and gives so many classes. */
+static NetModel model_of(NetShape shape, int64_t classes, NetTarget *target)
+{
+    *target = (NetTarget){.shape = {1, classes, 1, 1, 1},
+                          .classes = classes,
+                          .positions = 1,
+                          .class_step = 1,
+                          .position_step = 1};
+    return (NetModel){.input = shape, .wanted = target, .wanted_count = 1};
 }
 
 static bool open_data(char **words, NetShape shape, NetError *error)
 {
     NetData data;
-    if (!net_data_open(&data, words[0], shape, atoi(words[4]), strtoull(words[5], NULL, 10), error))
+    NetTarget target;
+    const NetModel model = model_of(shape, atoi(words[4]), &target);
+    if (!net_data_open(&data, words[0], &model, strtoull(words[5], NULL, 10), error))
         return false;
     printf("%s\n", data.what);
     print_split("train", &data.train);
@@ -36,19 +50,20 @@ static bool open_data(char **words, NetShape shape, NetError *error)
 /* Raw pixels, labels of a few synthetic images, for the test to look at. */
 static bool draw(char **words, NetShape shape, NetError *error)
 {
-    NetImages images;
+    NetImages images = {0};
+    NetTarget target;
+    const NetModel model = model_of(shape, atoi(words[4]), &target);
     int64_t count = atoi(words[6]);
-    if (!net_draw_synthetic(&images, count, shape, atoi(words[4]), strtoull(words[5], NULL, 10), 0,
-                            error))
+    if (!net_draw_synthetic(&images, count, &model, strtoull(words[5], NULL, 10), 0, error))
         return false;
     FILE *file = fopen(words[0], "wb");
-    bool written =
-        file
-        && fwrite(images.pixels, (size_t)(shape.c * shape.h * shape.w), (size_t)count, file)
-               == (size_t)count
-        && fwrite(images.labels, 1, (size_t)count, file) == (size_t)count && fclose(file) == 0;
-    free(images.pixels);
-    free(images.labels);
+    bool written = file
+                   && fwrite(images.arrays[0].values, (size_t)(shape.c * shape.h * shape.w),
+                             (size_t)count, file)
+                          == (size_t)count
+                   && fwrite(images.arrays[1].values, 1, (size_t)count, file) == (size_t)count
+                   && fclose(file) == 0;
+    net_images_close(&images);
     return written || net_fail(error, "cannot write %s", words[0]);
 }
 
@@ -93,8 +108,10 @@ static bool try_damage(const char *how, size_t at, const Victim *victim, size_t 
     bool image = strcmp(words[0], victim->path) == 0;
     uint8_t pixels[4096];
     NetData data;
+    NetTarget target;
+    const NetModel model = model_of(shape, image ? 1 : atoi(words[4]), &target);
     bool good = image ? net_read_image(pixels, shape, words[0], &error)
-                      : net_data_open(&data, words[0], shape, atoi(words[4]), 1, &error);
+                      : net_data_open(&data, words[0], &model, 1, &error);
     if (good && !image)
         net_data_close(&data);
     printf("%s %zu: %s\n", how, at, good ? "read" : error.text);

@@ -251,11 +251,10 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
                        const real *together)
 {
     const NetModel *model = build->model;
-    int64_t elements = net_shape_elements(model->input);
     net_weights_changed(build->session);
     for (int64_t image = 0; image < SINGLE_IMAGES && image < batch->count; image++) {
         const real *alone = net_one_image_bytes(
-            build->session, batch->images->pixels + (batch->first + image) * elements);
+            build->session, net_image_at(batch->images, batch->first + image, 0));
         if (alone
             && !same(entry, build, build, false, "the logits alone and among others", STEPS,
                      together + image * model->classes, alone, model->classes))
@@ -286,23 +285,6 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
     losses[1] = (real)net_train_batch(builds[0].session, batch, NULL).loss;
     return same(entry, &builds[0], &builds[0], false, "the loss in training and in inference",
                 STEPS, losses, losses + 1, 1);
-}
-
-static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
-                 NetError *error)
-{
-    int64_t elements = net_shape_elements(model->input);
-    *images = (NetImages){
-        .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
-    images->pixels = net_allocate((size_t)(count * elements), 1, error);
-    images->labels = net_allocate((size_t)count, 1, error);
-    if (!images->pixels || !images->labels)
-        return false;
-    for (int64_t i = 0; i < count * elements; i++)
-        images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, 1, (uint64_t)i));
-    for (int64_t i = 0; i < count; i++)
-        images->labels[i] = (uint8_t)((double)model->classes * net_random(seed, 0, 2, (uint64_t)i));
-    return true;
 }
 
 static void add_noise(Build *builds, int count, uint64_t seed)
@@ -338,7 +320,7 @@ static bool run_builds(const Entry *entry, Build *builds, int count, int64_t bat
     NetError error;
     size_t trained = (size_t)builds[0].model->trained;
     real *first = net_allocate(trained, sizeof *first, &error);
-    bool good = (first && draw(&images, builds[0].model, STEPS * batch, seed, &error))
+    bool good = (first && net_draw_noise(&images, STEPS * batch, builds[0].model, seed, &error))
                 || told(entry, "%s", error.text);
     if (good) {
         add_noise(builds, count, seed);
@@ -347,8 +329,7 @@ static bool run_builds(const Entry *entry, Build *builds, int count, int64_t bat
                && frozen_stay(entry, &builds[0], first);
     }
     free(first);
-    free(images.pixels);
-    free(images.labels);
+    net_images_close(&images);
     return good;
 }
 

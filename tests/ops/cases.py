@@ -674,7 +674,7 @@ def mse(random, **options):
             {},
             [(classes,)],
             None,
-            targets=random.integers(classes, size=batch["images"]),
+            targets=random.normal(size=(batch["images"], classes)),
             **batch,
             **options,
         ),
@@ -1195,9 +1195,7 @@ ROWS = [
     ),
     Row(
         mse,
-        lambda torch, a, x, target: torch.nn.functional.mse_loss(
-            x.flatten(1), torch.nn.functional.one_hot(target, x.shape[1]).double()
-        ),
+        lambda torch, a, x, target: torch.nn.functional.mse_loss(x, target),
     ),
     Row(activation("relu6"), functional("relu6"), kinks=[0, 6]),
     Row(

@@ -36,7 +36,7 @@ class Step(c.Structure):
         ("gradients", c.c_void_p),
         ("gradient_stride", c.c_int64),
         ("input", c.c_void_p),
-        ("targets", c.c_void_p),
+        ("targets", c.c_void_p * 8),
         ("active", c.c_void_p),
         ("kept", c.c_void_p),
         ("filters", c.c_void_p),
@@ -80,6 +80,7 @@ class NetCall(c.Structure):
         ("numbers", c.c_int64),
         ("loss_weight", c.c_double),
         ("loss_adds", c.c_bool),
+        ("target", c.c_void_p),
     ]
 
 
@@ -124,7 +125,8 @@ class Call:
     """`op` on `images` images: inputs of `in_shapes`, of any rank, to `out_shape` (None: a loss).
 
     parameters: arrays in state order, None for a counter; trained: how many of
-    them, from the first, have gradients; targets: classes, for a loss.
+    them, from the first, have gradients; targets: an image's class or classes, or
+    numbers, for a loss.
     """
 
     def __init__(
@@ -157,16 +159,17 @@ class Call:
         self.statistics = np.zeros((self.grains, max(statistics, 1)), self.real)
         self.active = (np.arange(self.grains * lanes) < images).astype(self.real)
         self.loss = np.full(self.grains * lanes, np.nan, self.real)
-        self.targets = np.zeros(self.grains * lanes, np.int32)
+        self.targets = None if targets is None else np.asarray(targets)
         if targets is not None:
-            self.targets[:images] = targets
+            whole = np.issubdtype(self.targets.dtype, np.integer)
+            rows = self.targets.astype(np.int32 if whole else self.real)
+            self.target_grains = self.grain_layout(rows, 0, rows.dtype)
         self.has_aux = aux
         self.aux = np.zeros((self.grains, *(self.out_shape or (1,)), lanes), self.real)
         self.gradients = np.full(
             (self.grains, sum(p.size for p in self.parameters[:trained]) + 1), np.nan, self.real
         )
         self.step = Step(
-            targets=self.targets.ctypes.data,
             active=self.active.ctypes.data,
             loss=self.loss.ctypes.data,
             grains=self.grains,
@@ -177,9 +180,9 @@ class Call:
             step=3,
         )
 
-    def grain_layout(self, array, fill):
+    def grain_layout(self, array, fill, dtype=None):
         """[images, ...] to [grains, ..., lanes]."""
-        whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, self.real)
+        whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, dtype or self.real)
         whole[: self.images] = array
         whole = whole.reshape(self.grains, self.lanes, *array.shape[1:])
         return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
@@ -217,6 +220,8 @@ class Call:
             call.x_shape = (Shape * len(xs))(*[net_shape(shape) for shape in self.in_shapes])
             if self.out_shape:
                 call.y_shape = net_shape(self.out_shape)
+            if self.targets is not None:
+                call.target = self.target_grains[grain].ctypes.data
             call.aux = self.aux[grain].ctypes.data if self.has_aux else None
             call.y, call.dy, call.dx = (
                 None if a is None else a[grain].ctypes.data for a in (y, dy, dx)

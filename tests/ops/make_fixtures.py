@@ -36,7 +36,7 @@ def compute(call, attributes, xs, random):
         if p is not None
     ]
     given = [p.detach().clone() for p in parameters]
-    target = [] if call.out_shape else [torch.tensor(call.targets[: call.images].astype(np.int64))]
+    target = [] if call.targets is None else [torch.tensor(call.targets)]
     y = BY_NAME[call.op].pytorch(torch, attributes, *tensors, *parameters, *target)
     made = {f"x{i}": x for i, x in enumerate(xs)} | {
         f"p{i}": p.numpy() for i, p in enumerate(given)
@@ -49,7 +49,8 @@ def compute(call, attributes, xs, random):
         made["dy"] = random.normal(size=y.shape)
         y.backward(torch.tensor(made["dy"]))
     else:
-        made["targets"] = call.targets[: call.images]
+        if call.targets is not None:
+            made["targets"] = call.targets
         y.backward()
     made |= {f"dx{i}": x.grad.numpy() for i, x in enumerate(tensors)}
     return made | {f"dp{i}": p.grad.numpy() for i, p in enumerate(parameters[: call.trained])}

@@ -172,7 +172,7 @@ LOSS = "loss mse, output=five"
         ("", "loss cross_entropy", ["unread-output", "no loss reads the output five"]),
         ("", "loss mse, output=axu", ["unknown-name", "no output is named axu", "nearest is aux"]),
         ("", "loss mse, output=wide", ["`output wide` in the network names the current tensor"]),
-        ("", LOSS, ["classes-mismatch", "the output five has 5 values", "last one 10"]),
+        ("", LOSS, ["classes-mismatch", "the output five has 5 values", "another one 10"]),
         ("output aux", "loss cross_entropy", ["two outputs are named aux", "the first"]),
         ("", "loss mse, output=aux, weight=big", ["nothing is named `big`"]),
         ("", "loss mse, weight=1e9", ["`weight` of loss must be -1000000 to 1000000"]),
