@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,7 +40,8 @@ typedef struct Request {
     double threads, max_steps, steps, many, count, samples;
     const char *norms, *prompt;
     double characters, temperature, top_k;
-    bool no_shuffle;
+    double memory; /* bytes; 0: not said */
+    bool no_shuffle, skip_broken;
     char **operands;
     int operand_count;
 } Request;
@@ -116,6 +118,7 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
+    BYTES, /* sets the double at `offset` to a size: 2GB */
     CORES, /* sets bench.cores */
     HELP,
     SHOW_VERSION
@@ -138,6 +141,12 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT, WORD, AT(data)},
     {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
+    {"memory", "SIZE",
+     "as 2GB: for decoded pictures, of which those that do not fit are decoded again for each "
+     "batch; without it, half of what there is",
+     TRAIN | TEST | PREDICT, BYTES, AT(memory)},
+    {"skip-broken", NULL, "leave out pictures that cannot be read", TRAIN | TEST | PREDICT, FLAG,
+     AT(skip_broken)},
     {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
      AT(weights)},
     {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
@@ -346,6 +355,31 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     return true;
 }
 
+/* "2GB", "512MB": powers of ten. */
+static bool set_bytes(double *bytes, const char *value, const char *name, NetError *error)
+{
+    static const struct Unit {
+        const char *name;
+        double bytes;
+    } units[] = {{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"K", 1e3},
+                 {"M", 1e6},  {"G", 1e9},  {"T", 1e12}, {"B", 1},     {"", 1}};
+    const char *unit = value + strspn(value, "0123456789.");
+    char *number = strndup(value, (size_t)(unit - value));
+    NetError ignored;
+    double factor = 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units && factor == 0; i++)
+        if (strcasecmp(unit, units[i].name) == 0)
+            factor = units[i].bytes;
+    bool good =
+        number && factor > 0
+        && net_parse_number(bytes, number, false, 1 / factor, 1e15 / factor, name, &ignored);
+    free(number);
+    *bytes *= factor;
+    return good
+           || net_fail(error, "%s %.100s: a size, as 2GB or 512MB, is expected", name,
+                       *value ? value : "''");
+}
+
 /* "1,2,4". */
 static bool set_cores(NetBench *bench, const char *value, const char *name, NetError *error)
 {
@@ -393,6 +427,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_pair(request, value, error);
     case INTERVAL:
         return set_interval(field, value, name, error);
+    case BYTES:
+        return set_bytes(field, value, name, error);
     case CORES:
         return set_cores(&request->bench, value, name, error);
     case HELP:
@@ -521,10 +557,44 @@ static int64_t batch_of(const Request *request)
     return (int64_t)net_setting(&request->settings, "batch", 64);
 }
 
-static bool open_data(const Request *request, NetData *data, NetError *error)
+/* On a terminal, of what takes longer than a moment. */
+static void show_progress(const char *what, int64_t done, int64_t all)
 {
-    if (!net_data_open_share(data, data_source(request), request->model, seed_of(request),
-                             batch_of(request), error))
+    static double start, last;
+    double now = net_seconds();
+    if (done <= 1 || start == 0)
+        start = last = now;
+    bool over = done == all, shown = last > start;
+    if (!isatty(STDERR_FILENO) || now - start < 1 || (now - last < 0.2 && !over))
+        return;
+    last = now;
+    fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 ", %.0f a second\x1b[K", what, done, all,
+            (double)done / (now - start));
+    if (over && shown)
+        fprintf(stderr, "\r\x1b[K");
+}
+
+/* `weights`: of a session that is tested; NULL: it is trained. */
+static bool open_data(const Request *request, NetData *data, const NetSession *weights,
+                      NetNotes *notes, NetError *error)
+{
+    const NetOpening opening = {
+        .source = data_source(request),
+        .model = request->model,
+        .settings = &request->settings,
+        .seed = seed_of(request),
+        .share = true,
+        .batch = batch_of(request),
+        .threads = (int)request->threads,
+        .memory = (int64_t)request->memory,
+        .skip_broken = request->skip_broken,
+        .test_only = weights != NULL,
+        .class_lines = weights ? weights->class_lines : NULL,
+        .recipe = weights ? weights->recipe : NULL,
+        .notes = notes,
+        .progress = request->run.quiet ? NULL : show_progress,
+    };
+    if (!net_data_open(data, &opening, error))
         return false;
     watch_data(data);
     return true;
@@ -588,7 +658,8 @@ static bool load_first(NetSession *session, const Request *request, const NetTen
     if (!net_weights_read(session, NULL, weights, NULL, error))
         return false;
     net_forget_classes(session);
-    return net_session_normalise(session, &request->settings, error);
+    return net_recipe_set(session, NULL, error)
+           && net_session_normalise(session, &request->settings, error);
 }
 
 /* The run as it was left; the normalisation is the settings', which took the checkpoint's. */
@@ -610,12 +681,13 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = ready && open_data(request, &data, error)
+    bool good = ready && open_data(request, &data, NULL, notes, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
-                && net_take_classes(session, &data, error);
+                && net_take_classes(session, &data, error)
+                && net_take_recipe(session, &data, error);
     if (good) {
         net_data_identify(&identity, &data);
         progress->data = &identity;
@@ -810,7 +882,7 @@ static int run_train(Request *request)
         bool ready = !request->resume || resume(request, &from, &progress, &notes, &error);
         good = train_with(request, ready, &from, &progress, &notes, &end, &error);
     }
-    net_notes_close(&notes);
+    tell_notes(&notes);
     net_tensors_close(&from);
     tell_sums();
     if (!good)
@@ -824,7 +896,13 @@ static int run_train(Request *request)
 static bool open_test_data(const Request *request, NetSession *session, NetData *data,
                            NetError *error)
 {
-    return open_data(request, data, error) && net_take_classes(session, data, error);
+    NetNotes notes = {0};
+    bool good =
+        open_data(request, data, session, &notes, error) && net_take_classes(session, data, error);
+    if (good && data->test.count == 0)
+        good = net_fail(error, "%s has nothing to test with", data->what);
+    tell_notes(&notes);
+    return good;
 }
 
 /* Its name where it is known, else its number. */
@@ -945,20 +1023,25 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
-/* The image at `pixels`, drawn, and what the network says of it.  `room` is for [2][classes]. */
-static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label,
-                        float *room, NetError *error)
+/* Of one example the image, where it is one, drawn; and what the network says of it.  `room` is
+ * for [2][classes]. */
+static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
+                        const char *title, int label, float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
-    const NetImages one = net_pictures(1, session->image, pixels);
+    bool picture = images->arrays[0].kind == NET_PIXELS && !images->stream;
     float *logits = room, *probabilities = room + classes;
-    net_answer(session, pixels, logits, probabilities);
+    if (picture)
+        net_answer(session, net_image_at(images, index, 0), logits, probabilities);
+    else if (!net_answer_example(session, images, index, logits, probabilities, error))
+        return false;
     if (!all_finite(logits, classes)) {
         NetError why;
-        net_explain_test(session, &one, &why);
+        net_explain_test(session, images, &why);
         return net_fail(error, "%.100s: %.350s", title, why.text);
     }
-    net_draw_image(stdout, pixels, session->image);
+    if (picture)
+        net_draw_image(stdout, net_image_at(images, index, 0), session->image);
     if (!net_has_classes(session->model)) {
         printf("%s: %.6g\n", title, (double)logits[0]);
         return true;
@@ -985,8 +1068,9 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
-        snprintf(title, sizeof title, "test image %" PRId64, i);
-        good = predict_one(session, net_image_at(images, i, 0), names ? names[i] : title,
+        snprintf(title, sizeof title, "test %s %" PRId64,
+                 images->arrays[0].kind == NET_PIXELS ? "image" : "example", i);
+        good = predict_one(session, images, i, names ? names[i] : title,
                            label_of(session, images, i), room, error);
     }
     free(room);
@@ -1075,7 +1159,7 @@ static int run_bench(Request *request)
         return complain(MISUSE,
                         "--cores prints a table of its own: without --json, --only and --many");
     request->bench.data = request->data ? &data : NULL;
-    bool good = (!request->data || open_data(request, &data, &error))
+    bool good = (!request->data || open_data(request, &data, NULL, NULL, &error))
                 && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     net_data_close(&data);
     return good ? DONE : fail(&error);

@@ -13,6 +13,12 @@ static const struct DataSet {
 } data_sets[] = {{"mnist", {1, 28, 28}, 10},
                  {"fashion_mnist", {1, 28, 28}, 10},
                  {"kmnist", {1, 28, 28}, 10},
+                 {"emnist_balanced", {1, 28, 28}, 47},
+                 {"emnist_byclass", {1, 28, 28}, 62},
+                 {"emnist_bymerge", {1, 28, 28}, 47},
+                 {"emnist_digits", {1, 28, 28}, 10},
+                 {"emnist_letters", {1, 28, 28}, 26},
+                 {"emnist_mnist", {1, 28, 28}, 10},
                  {"cifar10", {3, 32, 32}, 10},
                  {"cifar100", {3, 32, 32}, 100},
                  {"synthetic", {0, 0, 0}, 0},
@@ -94,7 +100,7 @@ static void check_classes(Training *t, const struct DataSet *set, Span at)
 }
 
 /* Texts are whole numbers, pictures are none. */
-static void check_numbers(Training *t, bool text, Span at)
+void check_numbers(Training *t, bool text, Span at)
 {
     const Tensor *input = t->graph->input;
     if (input == NULL || text == (input->choices > 0))
@@ -107,25 +113,6 @@ static void check_numbers(Training *t, bool text, Span at)
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     diag_help(d, text ? "`input [256] of 65`: 256 characters, each one of 65"
                       : "`data text(\"file.txt\")` takes a text's characters");
-}
-
-/* text("file.txt") */
-static void resolve_text(Training *t, const Expr *call)
-{
-    const ArgList *args = &call->arguments;
-    const Expr *path =
-        args->count == 1 && args->items[0].name == NULL ? args->items[0].value : NULL;
-    Value value = {.kind = VALUE_UNKNOWN};
-    if (path != NULL && path->kind == EXPR_TEXT)
-        value = evaluate(t->b, path);
-    if (path == NULL || path->kind != EXPR_TEXT || value.kind != VALUE_TEXT
-        || value.word[0] == '\0') {
-        build_error(t->b, "value-type", call->span,
-                    "text takes a file's name: text(\"input.txt\")");
-        return;
-    }
-    add_word(t, "data", value.word, path->span);
-    check_numbers(t, true, call->span);
 }
 
 /* The known data set of the section; NULL: there is none. */
@@ -150,8 +137,10 @@ void resolve_data(Training *t, const SettingDef *def)
     const Expr *word = first_word(t, def, "a data set's name, or \"folder\"");
     if (word == NULL)
         return;
-    if (def->arguments.count == 1 && word->kind == EXPR_CALL && strcmp(word->word, "text") == 0) {
-        resolve_text(t, word);
+    if (def->arguments.count == 1 && word->kind == EXPR_CALL && resolve_reader(t, word))
+        return;
+    if (def->arguments.count == 1 && word->kind == EXPR_CALL && find_data_set(word->word) == NULL) {
+        report_unknown_reader(t, word);
         return;
     }
     if (def->arguments.count > 1 || word->kind == EXPR_CALL) {

@@ -285,6 +285,8 @@ bool net_bind_images(NetImages *images, const NetModel *model, const char *what,
                      NetError *error)
 {
     const Look look = {images, what, split, model, error};
+    if (images->count == 0 && images->array_count == 0)
+        return true; /* there is no such split */
     if (images->array_count < 1)
         return net_fail(error, "%s has no arrays", what);
     images->inputs[0] = 0;

@@ -127,6 +127,17 @@ static bool fit(uint8_t *pixels, NetShape shape, const NetPicture *picture, NetE
     return good;
 }
 
+bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    picture->orientation = NET_UPRIGHT;
+    bool read = decode(picture, file, path, error);
+    fclose(file);
+    return read;
+}
+
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error)
 {
     shape = net_image_shape(shape);
@@ -135,14 +146,8 @@ bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError 
                         "%s cannot be shown to a network that takes %" PRId64
                         " channels: an image file has 1 or 3",
                         path, shape.c);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    NetPicture picture = {.orientation = NET_UPRIGHT,
-                          .channels = (int)shape.c,
-                          .least = shape.h > shape.w ? shape.h : shape.w};
-    bool read = decode(&picture, file, path, error) && fit(pixels, shape, &picture, error);
+    NetPicture picture = {.channels = (int)shape.c, .least = shape.h > shape.w ? shape.h : shape.w};
+    bool read = net_read_any_picture(&picture, path, error) && fit(pixels, shape, &picture, error);
     free(picture.pixels);
-    fclose(file);
     return read;
 }

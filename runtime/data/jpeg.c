@@ -89,7 +89,8 @@ static int orientation_of(const Decoder *decoder)
     return NET_UPRIGHT;
 }
 
-static bool decode(Decoder *decoder, FILE *file, int64_t least, const char *path, NetError *error)
+static bool decode(Decoder *decoder, FILE *file, const NetPicture *picture, const char *path,
+                   NetError *error)
 {
     struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
     if (setjmp(decoder->stop))
@@ -100,7 +101,10 @@ static bool decode(Decoder *decoder, FILE *file, int64_t least, const char *path
     jpeg_read_header(jpeg, TRUE);
     if (!net_check_image_size(jpeg->image_width, jpeg->image_height, path, error))
         return false;
-    choose_scale(jpeg, least);
+    decoder->orientation = orientation_of(decoder); /* markers are forgotten by what follows */
+    if (picture->use == NET_PICTURE_SIZE)
+        return true;
+    choose_scale(jpeg, picture->least);
     choose_colours(decoder);
     jpeg_start_decompress(jpeg);
     size_t row = (size_t)jpeg->output_width * (size_t)decoder->stored;
@@ -111,21 +115,25 @@ static bool decode(Decoder *decoder, FILE *file, int64_t least, const char *path
         JSAMPROW to = decoder->pixels + jpeg->output_scanline * row;
         jpeg_read_scanlines(jpeg, &to, 1);
     }
-    decoder->orientation = orientation_of(decoder); /* markers are forgotten by what follows */
     jpeg_finish_decompress(jpeg);
     return true;
 }
 
-static void take(Decoder *decoder, NetPicture *picture, NetError *error)
+static bool take(Decoder *decoder, NetPicture *picture, NetError *error)
 {
-    int64_t count = (int64_t)decoder->jpeg.output_height * decoder->jpeg.output_width;
-    picture->height = decoder->jpeg.output_height;
-    picture->width = decoder->jpeg.output_width;
+    const struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+    bool size = picture->use == NET_PICTURE_SIZE;
+    picture->height = size ? jpeg->image_height : jpeg->output_height;
+    picture->width = size ? jpeg->image_width : jpeg->output_width;
     picture->orientation = decoder->orientation;
+    if (size)
+        return true;
+    int64_t count = picture->height * picture->width;
     if (decoder->stored == INK)
         light_of_inks(decoder, count);
     picture->pixels =
         net_take_pixels(decoder->pixels, decoder->stored, picture->channels, count, error);
+    return picture->pixels != NULL;
 }
 
 bool net_decode_jpeg(NetPicture *picture, FILE *file, const char *path, NetError *error)
@@ -137,11 +145,16 @@ bool net_decode_jpeg(NetPicture *picture, FILE *file, const char *path, NetError
     decoder->jpeg.client_data = decoder;
     decoder->manager.error_exit = stop;
     decoder->manager.emit_message = warn;
-    if (decode(decoder, file, picture->least, path, error))
-        take(decoder, picture, error);
+    if (picture->use == NET_PICTURE_NUMBERS) {
+        free(decoder);
+        return net_fail(error, "%s is a JPEG file, which changes numbers: a mask is a PNG", path);
+    }
+    bool good = decode(decoder, file, picture, path, error);
+    if (good)
+        good = take(decoder, picture, error);
     else
         free(decoder->pixels);
     jpeg_destroy_decompress(&decoder->jpeg);
     free(decoder);
-    return picture->pixels != NULL;
+    return good;
 }

@@ -84,6 +84,8 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
     const NetProgress *progress = loop->progress;
     char where[NET_SHAPE_TEXT + 160];
     int64_t step = progress->step + 1, epoch = progress->epoch + 1;
+    if (net_stream_failed(images->images, error))
+        return false;
     log_step(loop, epoch, step, loss);
     net_explain_loss(loop->session, images, where, sizeof where);
     return net_fail(error,
@@ -245,6 +247,8 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     /* running statistics are written with a batch's first grain, which is rank 0's */
     net_ranks_copy(loop->session->buffers, loop->session->model->buffers);
     NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
+    if (net_stream_failed(&loop->data->test, error))
+        return false;
     if (test.images < loop->data->test.count)
         return true;
     NetEpoch epoch = {
@@ -372,8 +376,13 @@ static void tell_where(Loop *loop)
 static bool run_epochs(Loop *loop, NetError *error)
 {
     while (loop->progress->epoch < loop->epochs && !is_over(loop))
-        if (!run_epoch(loop, error))
+        if (!run_epoch(loop, error)) {
+            NetError unreadable;
+            if (net_stream_failed(&loop->data->train, &unreadable)
+                || net_stream_failed(&loop->data->test, &unreadable))
+                save(loop); /* the weights are as good as they were */
             return false;
+        }
     if (loop->progress->position > 0)
         tell_where(loop);
     net_signals_finish(true);

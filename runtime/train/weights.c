@@ -12,7 +12,7 @@
 /* Names of the optimizer's tensors begin so: "optimizer.momentum_buffer.conv1.weight". */
 static const char OPTIMIZER[] = "optimizer.";
 
-static const char CLASS_NAMES[] = "class_names"; /* a key of __metadata__ */
+static const char CLASS_NAMES[] = "class_names", RECIPE[] = "data_recipe"; /* of __metadata__ */
 
 static const char *real_dtype(void)
 {
@@ -254,7 +254,8 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
     double *normal = net_normal_read(session, file, error);
     bool good = normal && compare_network(file, model, error)
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
-                && read_class_names(session, file, error);
+                && read_class_names(session, file, error)
+                && net_recipe_set(session, net_tensors_metadata(file, RECIPE), error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, i, file, error);
     if (good)
@@ -300,20 +301,24 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model,
     return true;
 }
 
-/* With the classes' names and the normalisation in front of `metadata`. */
+/* With the classes' names, the data's recipe and the normalisation in front of `metadata`. */
 static bool write_named(const NetSession *session, const NetNamed *tensors, int count,
                         const char *path, const char *const *metadata, NetError *error)
 {
     size_t words = 0;
     while (metadata && metadata[words])
         words++;
-    const char **all = net_allocate(words + 3 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
+    const char **all = net_allocate(words + 5 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
                **to = all;
     if (!all)
         return false;
     if (session->class_lines) {
         *to++ = CLASS_NAMES;
         *to++ = session->class_lines;
+    }
+    if (session->recipe) {
+        *to++ = RECIPE;
+        *to++ = session->recipe;
     }
     char *normal[NET_NORMAL_PARTS];
     bool good = true;
