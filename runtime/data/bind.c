@@ -69,7 +69,7 @@ static bool check_input_shape(const Look *look, const NetArray *array)
         return same_axes(is, want)
                || net_fail(look->error, "%s: %s is %s for each example, and the network takes %s",
                            look->what, array->name, shape_text(has, is), shape_text(takes, want));
-    if (picture_fits(is, want))
+    if (picture_fits(is, want) || same_axes(is, want))
         return true;
     if (want.rank == 1)
         snprintf(takes, sizeof takes, "%" PRId64 " values", want.c);

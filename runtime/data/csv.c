@@ -387,11 +387,10 @@ static bool choose_columns(Frame *frame, const Rows *rows)
         targets = net_table_cell(table, 0, table->columns - 1);
         net_note(opening->notes, "%s: the target is %s, the last column", table->path, targets);
     }
-    bool good = check_header(table, rows->error)
-                && (!targets
-                    || name_columns(&frame->targets, &frame->target_count, used, targets, table,
-                                    rows->error))
-                && (!dropped || name_columns(NULL, NULL, used, dropped, table, rows->error));
+    bool good =
+        (!targets
+         || name_columns(&frame->targets, &frame->target_count, used, targets, table, rows->error))
+        && (!dropped || name_columns(NULL, NULL, used, dropped, table, rows->error));
     for (int64_t i = 0; good && i < table->columns; i++)
         if (!used[i])
             good = add_column(&frame->inputs, &frame->input_count, table, i, rows->error);
@@ -716,7 +715,7 @@ static bool read_table(NetData *data, Frame *frame, const NetTable *table, doubl
 {
     bool *tested = net_allocate((size_t)table->rows, sizeof *tested, error);
     Rows rows = {table, tested, opening, error};
-    bool good = tested && choose_tested(tested, table, part, error);
+    bool good = tested && check_header(table, error) && choose_tested(tested, table, part, error);
     if (good && frame->inputs)
         good = place_columns(frame->inputs, frame->input_count, table, error)
                && place_columns(frame->targets, frame->target_count, table, error);

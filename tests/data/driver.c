@@ -103,7 +103,7 @@ static void print_array(const NetArray *array, int64_t count)
     for (int64_t i = 0; i < count; i++)
         for (int64_t k = 0; k < net_shape_elements(array->shape); k++)
             if (array->kind == NET_FLOAT)
-                printf(" %.7g", net_array_number(array, net_array_at(array, i, 0), k));
+                printf(" %.9g", net_array_number(array, net_array_at(array, i, 0), k));
             else
                 printf(" %" PRId64, net_array_whole(array, net_array_at(array, i, 0), k));
     printf("\n");
