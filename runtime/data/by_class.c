@@ -265,14 +265,14 @@ void net_layout_close(NetLayout *layout)
     free(layout->test);
 }
 
-/* The weights' where they know them, else the training part's, else the test part's. */
+/* The training part's where it is there, else those that the weights know, else the test part's. */
 static bool know_classes(NetNames *classes, const NetLayout *layout, const NetFileKind *kind,
                          const NetOpening *opening, NetError *error)
 {
     const char *folder = layout->train ? layout->train : layout->test;
     if (!layout->train && !opening->test_only)
         return net_fail(error, "%s has no train beside %s", layout->root, layout->test);
-    if (opening->test_only && opening->class_lines)
+    if (!layout->train && opening->class_lines)
         return net_names_split(classes, opening->class_lines, error);
     if (!list_classes(classes, folder, kind, !layout->at_root, error))
         return false;
@@ -299,7 +299,7 @@ static bool list_all(NetByClass *files, const NetLayout *layout, const NetFileKi
 {
     NetStrangers strangers = {0};
     const NetNames *classes = &files->classes;
-    bool in_part = !layout->at_root, weights = opening->test_only && opening->class_lines;
+    bool in_part = !layout->at_root, weights = !layout->train && opening->class_lines;
     const char *of = weights ? "weights" : "training images";
     bool good = know_classes(&files->classes, layout, kind, opening, error);
     if (good && layout->train && !opening->test_only)
