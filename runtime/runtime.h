@@ -710,6 +710,7 @@ typedef struct NetEpoch {
     int64_t epoch;
     double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
     bool judged, best; /* held against the best before; better than it */
+    bool untested;     /* there are no test images: what is said of them means nothing */
 } NetEpoch;
 typedef struct NetLog {
     const char *path; /* NULL: no log */

@@ -176,7 +176,8 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
     cJSON *line = new_line("epoch");
     line = with_number(line, "epoch", (double)epoch->epoch);
     line = with_number(line, "train_loss", epoch->train_loss);
-    line = with_number(line, "test_loss", epoch->test_loss);
+    if (!epoch->untested)
+        line = with_number(line, "test_loss", epoch->test_loss);
     if (!isnan(epoch->test_accuracy))
         line = with_number(line, "test_accuracy", epoch->test_accuracy);
     if (epoch->judged)

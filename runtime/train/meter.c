@@ -166,10 +166,12 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s",
-                      epoch->epoch, meter->epochs, epoch->train_loss, epoch->test_loss,
-                      accuracy_text(right, "test accuracy", epoch->test_accuracy),
-                      epoch->best ? ", the best" : "");
+    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f", epoch->epoch,
+                      meter->epochs, epoch->train_loss);
+    if (!epoch->untested)
+        used += printf("  test loss %.4f%s%s", epoch->test_loss,
+                       accuracy_text(right, "test accuracy", epoch->test_accuracy),
+                       epoch->best ? ", the best" : "");
     int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
                         thousands(rate, epoch->images_per_second));
     bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
