@@ -170,13 +170,14 @@ static void tell_broken(const Work *work)
 
 static bool refuse_broken(const Work *work, NetError *error)
 {
+    const char *first = work->broken.items[next_broken(work, -1)];
+    bool alone = net_rank_count() == 1;
     if (work->broken.count == 1)
-        return net_fail(error, "%.400s; --skip-broken leaves it out", work->broken.items[0]);
+        return net_fail(error, "%.400s%s", first, alone ? "; --skip-broken leaves it out" : "");
     tell_broken(work);
-    return net_fail(error,
-                    "%" PRId64 " of %" PRId64 " pictures cannot be read; --skip-broken leaves them "
-                    "out",
-                    work->broken.count, work->count);
+    return net_fail(error, "%.330s, and %" PRId64 " more of %" PRId64 " pictures cannot be read%s",
+                    first, work->broken.count - 1, work->count,
+                    alone ? "; --skip-broken leaves them out" : "");
 }
 
 /* The others move up, with their paths and labels. */
