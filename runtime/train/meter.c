@@ -166,8 +166,8 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f", epoch->epoch,
-                      meter->epochs, epoch->train_loss);
+    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f", epoch->epoch, meter->epochs,
+                      epoch->train_loss);
     if (!epoch->untested)
         used += printf("  test loss %.4f%s%s", epoch->test_loss,
                        accuracy_text(right, "test accuracy", epoch->test_accuracy),
