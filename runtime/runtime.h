@@ -111,13 +111,6 @@ void net_data_close(NetData *data);
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
 
-/* data/text.c: a file of text as the whole numbers that the network takes, stretches of its
- * input's length, "text"; "next" is what follows.  Each character of the file has a number, in the
- * order of their codes, or where there are 256 each byte its own; the characters are the classes'
- * names.  The last tenth is for testing. */
-bool net_read_text(NetData *data, const char *path, const NetModel *model, NetError *error);
-/* Such a name as bytes of UTF-8: itself, or of "\x0a" and "\u00e4" the character.  How many. */
-int net_spell_character(const char *name, char bytes[8]);
 /* train/generate.c: goes on with a text, character by character. */
 typedef struct NetGenerate {
     const char *prompt;
@@ -129,10 +122,6 @@ typedef struct NetGenerate {
 /* Whether the network takes characters and gives them. */
 bool net_can_generate(const NetModel *model);
 bool net_generate(NetSession *session, const NetGenerate *options, FILE *out, NetError *error);
-/* The same of drawn numbers, each of which follows from the one before more often than not. */
-bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
-                      NetError *error);
-
 /* data/held.c: some of a split's images, or all.  Reads image number `index` to `pixels`. */
 typedef bool NetReadOne(void *source, int64_t index, uint8_t *pixels, NetError *error);
 /* images->count and held are set: makes and fills the first array, "image", of pixels. */

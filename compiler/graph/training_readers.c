@@ -30,7 +30,7 @@ static const struct Reader {
     bool any_numbers;   /* either */
     const ArgSpec *args;
 } readers[] = {
-    {"text", "a file's name", "text(\"input.txt\")", true, false, no_args},
+    {"text", "a file's or a folder's name", "text(\"input.txt\")", true, false, no_args},
     {"csv", "a file's name", "csv(\"wine.csv\", target=quality)", false, false, csv_args},
     {"arrays", "a folder's or a file's name", "arrays(\"folder\")", false, true, no_args},
     {"masks", "a folder's name", "masks(\"folder\")", false, false, no_args},

@@ -290,13 +290,16 @@ static int count_names(const NetData *data)
     return count;
 }
 
-/* A text, or drawn numbers. */
+/* A text, texts by class, or drawn numbers. */
 static bool open_numbers(NetData *data, const NetOpening *opening, NetError *error)
 {
     enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
     const NetModel *model = opening->model;
-    if (strcmp(opening->source, "synthetic") != 0)
-        return net_read_text(data, opening->source, model, error);
+    bool folder = false, drawn = strcmp(opening->source, "synthetic") == 0;
+    if (!drawn && !net_is_text_folder(opening->source, &folder, error))
+        return false;
+    if (!drawn)
+        return (folder ? net_read_texts : net_read_text)(data, opening, error);
     snprintf(data->what, sizeof data->what, "synthetic numbers");
     return net_draw_numbers(&data->train, TRAIN, model, opening->seed, error)
            && net_draw_numbers(&data->test, TEST, model, opening->seed + 1, error);
@@ -349,7 +352,7 @@ static const struct Reader *find_reader(const NetOpening *opening)
 static bool read_data(NetData *data, const NetOpening *opening, NetError *error)
 {
     const struct Reader *reader = find_reader(opening);
-    if (reader && !reader->shared)
+    if (opening->model->numbers || (reader && !reader->shared))
         data->train.held = data->test.held = (NetHeld){0};
     if (reader)
         return reader->read(data, opening, error);

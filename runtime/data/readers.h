@@ -133,6 +133,40 @@ bool net_stream_keeps(const NetStream *stream, int64_t index); /* in memory */
 void net_stream_fail(const NetImages *images, const char *why);
 bool net_stream_failed(const NetImages *images, NetError *error);
 void net_stream_close(NetStream *stream);
+/* data/alphabet.c: a text's characters as whole numbers, in the order of their codes; or its
+ * bytes. */
+typedef struct NetAlphabet {
+    bool bytes;
+    int32_t *codes; /* [count] */
+    int64_t count;
+    int32_t *numbers; /* [0x110000]; -1: it is not met */
+} NetAlphabet;
+bool net_alphabet_open(NetAlphabet *alphabet, bool bytes, NetError *error);
+void net_alphabet_close(NetAlphabet *alphabet);
+/* What a text has becomes part of it; `path` is for messages. */
+bool net_alphabet_meet(NetAlphabet *alphabet, const char *text, int64_t length, const char *path,
+                       NetError *error);
+/* When all are met: gives each its number; false: there are more than `most`. */
+bool net_alphabet_number(NetAlphabet *alphabet, int64_t most, const char *path, NetError *error);
+int64_t net_alphabet_length(const NetAlphabet *alphabet, const char *text, int64_t length);
+/* The first `most` characters' numbers, as NET_BYTES or NET_WHOLE. */
+bool net_alphabet_translate(const NetAlphabet *alphabet, NetKind kind, void *to, int64_t most,
+                            const char *text, int64_t length, const char *path, NetError *error);
+/* A line for each of `numbers`, what no terminal prints by its code; free() it.  And back. */
+char *net_alphabet_lines(const NetAlphabet *alphabet, int64_t numbers);
+bool net_alphabet_read(NetAlphabet *alphabet, const char *lines, NetError *error);
+/* Such a line as bytes of UTF-8: itself, or of "\x0a" and "\u00e4" the character.  How many. */
+int net_spell_character(const char *name, char bytes[8]);
+/* data/text.c: a file of text, of which the last tenth is for testing, in stretches as long as the
+ * network's input; the characters are the classes' names. */
+bool net_read_text(NetData *data, const NetOpening *opening, NetError *error);
+/* The same of drawn numbers, each of which follows from the one before more often than not. */
+bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                      NetError *error);
+/* data/texts.c: a folder of texts by class. */
+bool net_is_text_folder(const char *root, bool *is, NetError *error);
+bool net_read_texts(NetData *data, const NetOpening *opening, NetError *error);
+
 /* data/table.c: a file of comma-separated values.  The first row is its header. */
 typedef struct NetTable {
     const char *path;

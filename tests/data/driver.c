@@ -56,7 +56,7 @@ static void read_settings(NetSettings *settings)
 }
 
 /* $OPTIONS: letters, t for testing only, s for skipping broken pictures, n for classes that are
- * numbers to a loss; $MEMORY; $CLASSES and $RECIPE of the weights. */
+ * numbers to a loss; $MEMORY; $CLASSES and $RECIPE of the weights; $NUMBERS, of the input. */
 static bool open_source(NetData *data, char **words, NetShape shape, NetNotes *notes,
                         NetError *error)
 {
@@ -75,6 +75,8 @@ static bool open_source(NetData *data, char **words, NetShape shape, NetNotes *n
         target.positions = target.class_step = shape.h * shape.w;
     }
     target.ignored = -100;
+    model.numbers = getenv("NUMBERS") ? atoll(getenv("NUMBERS")) : 0;
+    model.targets = 1;
     const NetOpening opening = {
         .source = words[0],
         .model = &model,
@@ -109,6 +111,13 @@ static void print_array(const NetArray *array, int64_t count)
     printf("\n");
 }
 
+static void print_lines(const char *lines)
+{
+    for (const char *c = lines ? lines : ""; *c; c++)
+        putchar(*c == '\n' ? ',' : *c);
+    printf("\n");
+}
+
 /* Every array of both splits, what is told, the classes and the recipe. */
 static bool show_arrays(char **words, NetShape shape, NetError *error)
 {
@@ -126,9 +135,8 @@ static bool show_arrays(char **words, NetShape shape, NetError *error)
         for (int i = 0; i < images->array_count; i++)
             print_array(&images->arrays[i], i == 0 && images->stream ? 0 : images->count);
     }
-    for (const char *c = data.class_names ? data.class_names : ""; *c; c++)
-        putchar(*c == '\n' ? ',' : *c);
-    printf("\n%s\n", data.recipe ? data.recipe : "");
+    print_lines(data.class_names);
+    print_lines(data.recipe);
     net_data_close(&data);
     return true;
 }

@@ -405,6 +405,58 @@ def test_recordings_of_every_kind(driver, tmp_path):
     )
 
 
+# -------------------------------------------------------------------- texts
+
+
+def test_a_text_of_more_characters_than_a_byte_has(driver, tmp_path):
+    letters = [chr(0x4E00 + i) for i in range(280)] + list("ab\n")
+    text = "".join(letters[i * i % 283] for i in range(3000))
+    (tmp_path / "t.txt").write_text(text)
+    used = sorted(set(text))
+    _, parts, names, _ = shown(driver, tmp_path / "t.txt", 300, 4, 0, 0, NUMBERS=300)
+    seen = parts["train"]["text"].astype(int)
+    assert "".join(used[n] for n in seen) == text[: len(seen)] and len(names) == 300
+    assert [used[int(n)] for n in parts["train"]["next"]] == list(text[4 : len(seen) + 1 : 4])
+    assert (
+        f"has {len(used)} different characters, and the network takes 100 numbers"
+        in shown(driver, tmp_path / "t.txt", 100, 4, 0, 0, NUMBERS=100, expect=1)[1]
+    )
+    weights = {"OPTIONS": "t", "CLASSES": "\n".join(names)}
+    (tmp_path / "other.txt").write_text(used[5] * 50)
+    _, parts, again, _ = shown(driver, tmp_path / "other.txt", 300, 4, 0, 0, NUMBERS=300, **weights)
+    assert set(parts["test"]["text"]) == {5} and again == names and not parts["train"]["count"]
+    (tmp_path / "other.txt").write_text(used[5] * 49 + "ß")
+    assert (
+        "byte 147 begins 'ß', which is none of the"
+        in shown(driver, tmp_path / "other.txt", 300, 4, 0, 0, NUMBERS=300, expect=1, **weights)[1]
+    )
+
+
+def test_texts_by_class(driver, tmp_path):
+    for name, text in ("train/bad/1", "no"), ("train/good/1", "yes!!"), ("test/good/2", "ye"):
+        picture(tmp_path, f"{name}.txt", text.encode())
+    picture(tmp_path, "train/good/notes.md", b"")
+    notes, parts, classes, recipe = shown(driver, tmp_path, 2, 4, 0, 0, NUMBERS=7)
+    order = "!enosy"
+    numbers = [order.index(c) if c in order else 6 for c in "no__yes!"]
+    assert parts["train"]["text"].tolist() == numbers and classes == ["bad", "good"]
+    assert parts["train"]["class"].tolist() == [0, 1] and "notes.md" in notes[0]
+    weights = {"OPTIONS": "t", "RECIPE": recipe.replace(",", "\n")}
+    (tmp_path / "test" / "good" / "2.txt").write_text("s!")
+    _, parts, _, _ = shown(driver, tmp_path, 2, 4, 0, 0, NUMBERS=7, **weights)
+    assert parts["test"]["text"].tolist() == [order.index("s"), order.index("!"), 6, 6]
+    (tmp_path / "test" / "good" / "2.txt").write_text("zz")
+    told = shown(driver, tmp_path, 2, 4, 0, 0, NUMBERS=7, expect=1, **weights)[1]
+    assert told.startswith(f"{tmp_path}/test/good/2.txt: byte 0 begins 'z', which is none of the 6")
+    (tmp_path / "test" / "good" / "2.txt").write_text("ye")
+    _, parts, _, _ = shown(driver, tmp_path, 2, 4, 0, 0, NUMBERS=256)
+    assert parts["test"]["text"].tolist() == [ord("y"), ord("e"), 0, 0]
+    assert (
+        "has 6 different characters, and the network takes 5 numbers"
+        in shown(driver, tmp_path, 2, 4, 0, 0, NUMBERS=6, expect=1)[1]
+    )
+
+
 # ----------------------------------------------- every cut and every bit of a header
 
 
