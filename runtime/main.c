@@ -934,16 +934,36 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
     }
 }
 
+/* Of classes of positions, each one's intersection over union. */
+static void print_ious(const NetSession *session, const NetResult *result)
+{
+    enum { SHOWN_CLASSES = 32 };
+    const NetModel *model = session->model;
+    bool shown = false;
+    for (int i = 0; i < result->figures.count; i++)
+        shown |= strcmp(result->figures.items[i].key, "mean_iou") == 0;
+    for (int64_t class = 0; shown && class < model->classes && class < SHOWN_CLASSES; class ++) {
+        char name[CLASS_TEXT];
+        double iou = net_class_iou(session, class);
+        if (!isnan(iou))
+            printf("  IoU of %s %.2f %%\n", class_name(name, session, class), 100 * iou);
+    }
+}
+
 static void print_test(const NetSession *session, const NetResult *result, int64_t *confusion)
 {
-    if (!net_has_classes(session->model)) {
-        printf("test loss %.6f (%" PRId64 " images)\n", result->loss, result->images);
+    char figures[256];
+    net_figures_text(figures, sizeof figures, &result->figures, ", ");
+    if (result->answers == 0) {
+        printf("test loss %.6f%s (%" PRId64 " images)\n", result->loss, figures, result->images);
         return;
     }
-    int64_t answers = result->images * session->model->targets;
-    printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")\n", result->loss,
-           100.0 * (double)result->correct / (double)answers, result->correct, answers);
-    print_confusions(session, confusion);
+    int64_t answers = result->answers;
+    printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")%s\n", result->loss,
+           100.0 * (double)result->correct / (double)answers, result->correct, answers, figures);
+    print_ious(session, result);
+    if (confusion)
+        print_confusions(session, confusion);
     if (result->correct < answers)
         printf("\n");
 }
@@ -951,8 +971,11 @@ static void print_test(const NetSession *session, const NetResult *result, int64
 static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
 {
     int64_t classes = request->model->classes;
-    int64_t *confusion = net_allocate((size_t)(classes * classes), sizeof *confusion, error);
-    if (!confusion)
+    enum { MOST = 65536 }; /* of more there is no table of mistakes */
+    bool few = net_has_classes(request->model) && classes <= MOST;
+    int64_t *confusion =
+        few ? net_allocate((size_t)(classes * classes), sizeof *confusion, error) : NULL;
+    if (few && !confusion)
         return false;
     NetResult result = net_test_split(session, &data->test, confusion);
     bool good = isfinite(result.loss) || net_explain_test(session, &data->test, error);
@@ -1023,30 +1046,66 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
+/* The output's numbers, the first few. */
+static void print_numbers(const char *title, const float *values, int64_t count)
+{
+    enum { FEW = 8 };
+    printf("%s: ", SHOWN(title));
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        printf("%s%.6g", i ? ", " : "", (double)values[i]);
+    printf("%s\n", count > FEW ? ", …" : "");
+}
+
+/* Of how many positions each class is the likeliest, the commonest first; `shares` is for
+ * [classes]. */
+static void print_positions(const NetSession *session, const float *logits, const char *title,
+                            float *shares)
+{
+    const NetModel *model = session->model;
+    int64_t top[TOP] = {0};
+    memset(shares, 0, (size_t)model->classes * sizeof *shares);
+    for (int64_t position = 0; position < model->targets; position++) {
+        const float *at = logits + position * model->target_step;
+        int64_t best = 0;
+        for (int64_t k = 1; k < model->classes; k++)
+            best = at[k * model->class_step] > at[best * model->class_step] ? k : best;
+        shares[best] += 1;
+    }
+    int count = find_top(shares, model->classes, top);
+    printf("%s, %" PRId64 " positions: ", SHOWN(title), model->targets);
+    for (int i = 0; i < count; i++) {
+        char name[CLASS_TEXT];
+        printf("%s%s %.1f %%", i ? ", " : "", class_name(name, session, top[i]),
+               100 * (double)shares[top[i]] / (double)model->targets);
+    }
+    printf("\n");
+}
+
 /* Of one example the image, where it is one, drawn; and what the network says of it.  `room` is
- * for [2][classes]. */
+ * for [2][outputs]. */
 static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
                         const char *title, int label, float *room, NetError *error)
 {
-    int64_t classes = session->model->classes;
+    int64_t outputs = net_outputs(session->model);
     bool picture = images->arrays[0].kind == NET_PIXELS && !images->stream;
-    float *logits = room, *probabilities = room + classes;
+    float *logits = room, *probabilities = room + outputs;
     if (picture)
         net_answer(session, net_image_at(images, index, 0), logits, probabilities);
     else if (!net_answer_example(session, images, index, logits, probabilities, error))
         return false;
-    if (!all_finite(logits, classes)) {
+    if (!all_finite(logits, outputs)) {
         NetError why;
         net_explain_test(session, images, &why);
         return net_fail(error, "%.100s: %.350s", title, why.text);
     }
     if (picture)
         net_draw_image(stdout, net_image_at(images, index, 0), session->image);
-    if (!net_has_classes(session->model)) {
-        printf("%s: %.6g\n", title, (double)logits[0]);
-        return true;
-    }
-    print_prediction(session, probabilities, title, label);
+    if (!net_has_classes(session->model))
+        print_numbers(title, logits, outputs);
+    else if (session->model->targets > 1)
+        print_positions(session, logits, title, probabilities);
+    else
+        print_prediction(session, probabilities, title, label);
     return true;
 }
 
@@ -1064,7 +1123,7 @@ static int label_of(const NetSession *session, const NetImages *images, int64_t 
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
-    float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
+    float *room = net_allocate(2 * (size_t)net_outputs(session->model), sizeof *room, error);
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];

@@ -58,7 +58,7 @@ static inline int64_t net_shape_elements(NetShape shape)
 
 /* ------------------------------------------------ one step of a program */
 
-enum { NET_MAX_INPUTS = 8, NET_MAX_TARGETS = 8 }; /* of a model */
+enum { NET_MAX_INPUTS = 8, NET_MAX_TARGETS = 16 }; /* of a model */
 
 typedef struct NetStep {
     const real *weights;     /* every trained parameter, PyTorch's layouts, one arena */
@@ -84,6 +84,8 @@ typedef struct NetStep {
     const real *packed; /* parameters as NetModel.packings lays them out: for one image only */
     /* large layers of one image take their weights from the end: every other image does */
     bool backwards;
+    /* of classes that count differently: what those of the batch's targets count together */
+    double target_weights[NET_MAX_TARGETS];
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands
@@ -333,10 +335,13 @@ typedef struct NetTarget {
     /* of that output: a position's classes lie `class_step` values apart, positions
      * `position_step`; of numbers without such an order there is one class */
     int64_t classes, positions, class_step, position_step;
-    int64_t ignored;  /* NET_CLASSES: a class that counts as none, allowed whatever it is */
-    double low, high; /* NET_NUMBERS: what they may be; low > high: any that are finite */
-    bool ends;        /* those two alone */
+    int64_t ignored;       /* NET_CLASSES: a class that counts as none, allowed whatever it is */
+    double low, high;      /* NET_NUMBERS: what they may be; low > high: any that are finite */
+    bool ends;             /* those two alone */
+    const double *weights; /* of classes: what each counts; NULL: all 1 */
 } NetTarget;
+/* NetTarget.ignored: none is. */
+#define NET_NOT_IGNORED (-9223372036854775807LL)
 
 /* What is made small: the sum of these, each times its weight. */
 typedef struct NetLoss {
@@ -345,6 +350,14 @@ typedef struct NetLoss {
     double weight;
     int target; /* of NetModel.wanted; NET_NO_TARGET, NET_INPUT_TARGET */
 } NetLoss;
+/* What a network's output says: logits of classes, for each position; their logarithms, or scores;
+ * for each value a logit of yes or no; or numbers, as an image is. */
+typedef enum NetMeaning {
+    NET_OUTPUT_LOGITS,
+    NET_OUTPUT_SCORES,
+    NET_OUTPUT_LABELS,
+    NET_OUTPUT_NUMBERS
+} NetMeaning;
 enum { NET_NO_TARGET = -1, NET_INPUT_TARGET = -2 }; /* it has none; the network's input */
 
 /* A tensor that the network names as an output. */
@@ -432,6 +445,8 @@ struct NetModel {
                             * figures of it are printed by */
     int loss_count;
     int main_loss;
+    NetMeaning output_kind; /* what the output, of this shape, says */
+    NetShape output;
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */
@@ -444,7 +459,8 @@ typedef struct NetAttribute {
     const char *name;
     double value[8];
     const char *word;
-    int count; /* of a list: how many values; 0: it was not given */
+    int count;            /* of a list: how many values; 0: it was not given */
+    const double *values; /* of a list that may be long: all; NULL: of no such */
 } NetAttribute;
 
 #define NET_MAX_PARAMETERS 8
@@ -485,6 +501,7 @@ typedef struct NetCall {
     double loss_weight; /* of a loss: what it is multiplied by, and … */
     bool loss_adds;     /* … whether it is added to others' */
     const void *target; /* a loss's, of this grain: as NetStep.targets, or the input; NULL: none */
+    double target_weight; /* as NetStep.target_weights */
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and
@@ -509,6 +526,7 @@ static inline NetCall net_call(const NetStep *step, int64_t grain, int lanes)
 double net_attribute(const NetCall *call, const char *name, int index);
 const char *net_attribute_word(const NetCall *call, const char *name); /* NULL: none */
 int net_attribute_count(const NetCall *call, const char *name);        /* 0: no list, or absent */
+const double *net_attribute_values(const NetCall *call, const char *name); /* NULL: absent */
 
 /* Of an enlarged or reduced axis: how many of its values each of the new ones is made of, and
  * which, with what weights, [out][taps].  scale: how many times larger it was asked to be; 0: by

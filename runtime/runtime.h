@@ -383,6 +383,9 @@ struct NetSession {
     /* [grains][NetModel.targets][lanes]: the class with the largest logit; and the one that it is
      * held against, -1: none */
     int32_t *predicted, *truth;
+    double *figure_sums;          /* [images][NET_SUMS]; NULL: there is no target */
+    int64_t *counts, count_count; /* figures.c's own */
+    double *image_weights;       /* [batch]: what an image's targets count; see NetTarget.weights */
     real *scale, *shift;         /* [channels]: of the normalisation */
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;              /* [threads] */
@@ -500,15 +503,54 @@ typedef struct NetBatch {
     void *to;
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
-/* A network of one output gives a number: there is no class to be right about. */
+/* A network of one output gives a number, and one whose output is an image an image: there is no
+ * class to be right about.  Other numbers may be held against classes. */
 bool net_has_classes(const NetModel *model);
 int64_t net_outputs(const NetModel *model); /* values of the output */
 /* The target, of NetModel.wanted, that the output's figures are of; below 0: it has none. */
 int net_main_target(const NetModel *model);
+/* train/figures.c: what a test says besides the loss. */
+enum {
+    NET_SUM_ANSWERS, /* of classes */
+    NET_SUM_LABELS,  /* of yes and no */
+    NET_SUM_CORRECT,
+    NET_SUM_TOP5,
+    NET_SUM_VALUES, /* of numbers */
+    NET_SUM_ABSOLUTE,
+    NET_SUM_SQUARED,
+    NET_SUM_TARGETS,
+    NET_SUM_TARGET_SQUARES,
+    NET_SUMS
+};
+typedef struct NetFigure {
+    const char *name, *key; /* as it is printed, and in a log */
+    double value;
+    bool part; /* printed in percent */
+} NetFigure;
+enum { NET_MAX_FIGURES = 6 };
+typedef struct NetFigures {
+    int count;
+    NetFigure items[NET_MAX_FIGURES];
+} NetFigures;
+bool net_figures_open(NetSession *session, NetError *error);
+void net_figures_begin(NetSession *session);
+/* Of an image of a batch, whose output begins at `first`, its values NetModel.lanes apart; on any
+ * thread. */
+void net_figures_note(NetSession *session, int64_t image, const real *first);
+/* A batch's, to what there was before. */
+void net_figures_add(const NetSession *session, int64_t images, double sums[NET_SUMS]);
+NetFigures net_figures_made(const NetSession *session, double loss, const double sums[NET_SUMS]);
+/* "  MAE 0.1200  RMSE 0.3000", each behind `before`. */
+const char *net_figures_text(char *text, size_t size, const NetFigures *figures,
+                             const char *before);
+double net_class_iou(const NetSession *session, int64_t class); /* NAN: it was not met */
+
 typedef struct NetResult {
     double loss;
     int64_t correct; /* of all targets: an image has NetModel.targets */
     int64_t images;
+    int64_t answers;    /* targets that are classes, and count */
+    NetFigures figures; /* of a whole split */
 } NetResult;
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is
@@ -698,8 +740,9 @@ bool net_is_kept_name(const char *path, const char *checkpoint);
 typedef struct NetEpoch {
     int64_t epoch;
     double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
-    bool judged, best; /* held against the best before; better than it */
-    bool untested;     /* there are no test images: what is said of them means nothing */
+    bool judged, best;  /* held against the best before; better than it */
+    NetFigures figures; /* of the test */
+    bool untested;      /* there are no test images: what is said of them means nothing */
 } NetEpoch;
 typedef struct NetLog {
     const char *path; /* NULL: no log */

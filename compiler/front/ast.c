@@ -23,6 +23,15 @@ Expr *number_expr(const Token *token, ExprKind kind)
     return expr;
 }
 
+/* `target=input`: the word, where a name may stand. */
+Expr *input_expr(Span span)
+{
+    Expr *expr = new_expr(EXPR_PATH, span);
+    expr->word = intern("input");
+    expr->word_span = span;
+    return expr;
+}
+
 Expr *word_expr(const Token *token, ExprKind kind)
 {
     Expr *expr = new_expr(kind, token->span);
@@ -437,8 +446,8 @@ static void dump_signature(const Outline *dump, const char *word, const char *na
 static void dump_function(const Outline *dump, const FunctionDef *function)
 {
     Outline inner = deeper(dump);
-    dump_signature(dump, "function", function->name, function->span, function->library,
-                   function->params.items, function->params.count);
+    dump_signature(dump, function->loss ? "loss" : "function", function->name, function->span,
+                   function->library, function->params.items, function->params.count);
     dump_expr(&inner, function->value);
 }
 

@@ -134,6 +134,7 @@ typedef struct FunctionDef {
     Expr *value;
     bool library; /* comes from a used file */
     bool broken;  /* had a syntax error: what it makes of a tensor is unknown */
+    bool loss;    /* a `loss`: what it makes of whole tensors, by sum and mean, is one number */
 } FunctionDef;
 
 typedef struct NetworkDef {

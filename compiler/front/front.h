@@ -106,7 +106,8 @@ const Source *new_source(const char *path, const char *chars, size_t length);
 /* source.c: a block, function, network or train section is defined once. */
 void define_use(Parser *parser, const Expr *path, Span span);
 void define_block(Parser *parser, BlockDef *block);
-void define_function(Parser *parser, FunctionDef *function);
+/* `word`: "function", or "loss" */
+void define_function(Parser *parser, const Token *word, FunctionDef *function);
 void define_network(Parser *parser, const Token *name, Body *body);
 void define_train(Parser *parser, TrainDef *train);
 
@@ -121,6 +122,7 @@ void report_syntax_error(Parser *parser, const Expected *expected);
 Expr *new_expr(ExprKind kind, Span span);
 Expr *number_expr(const Token *token, ExprKind kind);
 Expr *word_expr(const Token *token, ExprKind kind);
+Expr *input_expr(Span span);
 Expr *bool_expr(const Token *token, bool value);
 Expr *unary_expr(ExprOperator operator, Expr * left, Span span);
 Expr *binary_expr(ExprOperator operator, Expr * left, Expr *right, Span span);

@@ -137,14 +137,14 @@ block: "block" NAME parameters body
         }
     ;
 
-/* ---- function = "function" NAME "(" param {"," param} [","] ")" "=" value */
+/* ---- function = ("function" | "loss") NAME "(" param {"," param} [","] ")" "=" value */
 
 function: "function" NAME parameters "=" value
-        { define_function(parser, new_function($2, &$3, $5, @$)); }
+        { define_function(parser, $1, new_function($2, &$3, $5, @$)); }
     | "function" NAME error
         {
             parser->program->broken = true;
-            define_function(parser, broken_function($2, @$));
+            define_function(parser, $1, broken_function($2, @$));
         }
     ;
 
@@ -283,6 +283,7 @@ arguments: arg                          { $$ = (ArgList){0}; push(&$$, $1); }
     ;
 arg: value                              { $$ = (Arg){NULL, {0}, $1}; }
     | NAME "=" value                    { $$ = (Arg){$1->word, @1, $3}; }
+    | NAME "=" "input"                  { $$ = (Arg){$1->word, @1, input_expr(@3)}; }
     ;
 
 /* ---- name = NAME | PATH | text;  text = '"' { CHARS | "{" value "}" } '"' */

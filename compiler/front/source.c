@@ -47,8 +47,9 @@ void define_block(Parser *parser, BlockDef *block)
     push(&parser->program->blocks, block);
 }
 
-void define_function(Parser *parser, FunctionDef *function)
+void define_function(Parser *parser, const Token *word, FunctionDef *function)
 {
+    function->loss = *word->chars == 'l';
     function->library = parser->library;
     push(&parser->program->functions, function);
 }

@@ -971,6 +971,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
     enter_functions(&b);
+    graph->functions = b.functions;
     walk_network(&b, program->network);
     check_unused_blocks(&b);
     resolve_training(graph);

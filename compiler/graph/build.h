@@ -259,6 +259,11 @@ void enter_functions(Builder *b);
 bool find_function_operator(const Builder *b, const char *name, const Operator **op);
 /* The operator that these arguments make of a function's, at `use`; NULL: a fault, told. */
 const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue *args, Span use);
+/* Whether a `loss` of the program has that name; *form NULL: it is broken, which was told. */
+bool find_own_loss(const Builder *b, const char *name, const FunctionForm **form);
+/* It, with these numbers, of so many outputs, those that its first parameters stand for; one more
+ * is its target.  NULL: reported. */
+const Operator *own_loss(Builder *b, const char *name, const ArgValue *args, int outputs, Span use);
 /* --------------------------------------------------------------- reuse.c */
 
 Tensor *walk_reuse(Builder *b, const Stmt *stmt, Tensor *x, Name *name);

@@ -10,6 +10,7 @@
  * reference kernels.
  */
 #include "graph/build.h"
+#include "kernels/loss.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,6 +39,7 @@ typedef struct Evaluation {
     const Term **values; /* by parameter; NULL: unknown */
     Span use;            /* of a call or a statement, for whose numbers it is; none: no source */
     struct Evaluation *outer;
+    LossForm *loss; /* of a loss, whose sums it gets; NULL: of a function */
 } Evaluation;
 
 static const Term *evaluate_term(Evaluation *e, const Expr *expr);
@@ -193,7 +195,8 @@ static void suggest(const Evaluation *e, Diagnostic *d, const char *word, Span a
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
     if (called)
-        diag_note(d, "functions of an element: %s", builtin_names());
+        diag_note(d, "functions of an element: %s%s", builtin_names(),
+                  e->loss != NULL ? "; of all elements: sum mean" : "");
     else
         diag_note(d, "parameters of %s: %s", def->name, parameter_names(def));
 }
@@ -542,17 +545,50 @@ static const Term *call_function(Evaluation *e, const Expr *call, FunctionState 
     const Term **values = NEW_ARRAY(const Term *, (size_t)callee->def->params.count + 1);
     if (callee->broken || !bind_call(e, call, callee, values))
         return NULL;
-    Evaluation inner = {e->b, callee, e->terms, values, call->span, e};
+    Evaluation inner = {e->b, callee, e->terms, values, call->span, e, NULL};
     return evaluate_term(&inner, callee->def->value);
+}
+
+/* sum(…) and mean(…), of a loss: over the elements of what they read. */
+static const Term *sum_term(Evaluation *e, const Expr *call)
+{
+    bool mean = strcmp(call->word, "mean") == 0;
+    if (call->arguments.count != 1 || call->arguments.items[0].name != NULL) {
+        Diagnostic *d = function_error(
+            e, call->arguments.count == 0 ? "missing-argument" : "too-many-arguments", call->span,
+            "%s takes one value", call->word);
+        diag_help(d, "%s(p*t)", call->word);
+        return NULL;
+    }
+    if (e->loss->sums.count == MAX_LOSS_SUMS) {
+        function_error(e, "too-large", call->span, "a loss has more than %d sums", MAX_LOSS_SUMS);
+        return NULL;
+    }
+    const Expr *value = call->arguments.items[0].value;
+    const Term *body =
+        want_number(e, evaluate_term(e, value), value->span, format("`%s`", call->word));
+    if (body == NULL)
+        return NULL;
+    bool reads = false;
+    for (int i = 0; i < e->function->form.tensors; i++)
+        reads |= term_reads(e->terms, body, i);
+    if (!reads) {
+        function_error(e, "value-type", call->span, "%s of what reads no tensor", call->word);
+        return NULL;
+    }
+    return add_loss_sum(e->loss, body, mean);
 }
 
 static const Term *call_term(Evaluation *e, const Expr *call)
 {
+    if (e->loss != NULL && find_parameter_of(e->function->def, call->word) < 0
+        && (strcmp(call->word, "sum") == 0 || strcmp(call->word, "mean") == 0))
+        return sum_term(e, call);
     int built_in = find_builtin(call->word);
     FunctionState *callee = find_state(e->b, call->word);
     if (find_parameter_of(e->function->def, call->word) >= 0)
         return unknown_function(e, call);
-    if (callee != NULL)
+    if (callee != NULL && !callee->def->loss)
         return call_function(e, call, callee);
     return built_in >= 0 ? call_builtin(e, call, built_in) : unknown_function(e, call);
 }
@@ -626,12 +662,12 @@ static const Term *evaluate_term(Evaluation *e, const Expr *expr)
 
 /* The right side; NULL: told. */
 static const Term *evaluate_function(Builder *b, FunctionState *state, Terms *terms,
-                                     const Term **values, Span use)
+                                     const Term **values, Span use, LossForm *loss)
 {
-    Evaluation e = {b, state, terms, values, use, NULL};
+    Evaluation e = {b, state, terms, values, use, NULL, loss};
     const Expr *value = state->def->value;
-    const Term *term =
-        want_number(&e, evaluate_term(&e, value), value->span, "a function's result");
+    const Term *term = want_number(&e, evaluate_term(&e, value), value->span,
+                                   loss != NULL ? "a loss" : "a function's result");
     if (terms->full) {
         Diagnostic *d = function_error(&e, "too-large", state->def->name_span,
                                        "function %s has more than %d operations, written out",
@@ -754,6 +790,9 @@ static bool describe_function(Builder *b, FunctionState *state)
     Frame *frame = b->frame;
     b->frame = new_frame("", NULL);
     state->given = NEW_ARRAY(const Term *, (size_t)count + 1);
+    if (def->loss && count > MAX_LOSS_TENSORS - 1)
+        good = refuse(&def->params.items[MAX_LOSS_TENSORS - 1], "too-large",
+                      "a loss has too many parameters", "at most 15");
     for (int i = 0; i < count && good; i++)
         if (def->params.items[i].value == NULL)
             names[tensors++] = def->params.items[i].name;
@@ -796,9 +835,10 @@ static void check_function(Builder *b, FunctionState *state)
     state->broken |= !describe_function(b, state);
     state->op = function_template(&state->form);
     if (!state->broken) {
-        Terms *terms = new_terms(false);
+        LossForm loss = {.terms = new_terms(false)};
         const Term *value =
-            evaluate_function(b, state, terms, parameter_terms(state, terms, NULL), (Span){0});
+            evaluate_function(b, state, loss.terms, parameter_terms(state, loss.terms, NULL),
+                              (Span){0}, state->def->loss ? &loss : NULL);
         state->broken |= value == NULL;
     }
     state->state = CHECKED;
@@ -821,6 +861,8 @@ void enter_functions(Builder *b)
 bool find_function_operator(const Builder *b, const char *name, const Operator **op)
 {
     const FunctionState *state = find_state(b, name);
+    if (state != NULL && state->def->loss)
+        state = NULL;
     *op = state != NULL && !state->broken ? state->op : NULL;
     return state != NULL;
 }
@@ -840,11 +882,11 @@ static const Operator *make_operator(Builder *b, FunctionState *state, const Arg
     Terms *terms = new_terms(false), *plain_terms = new_terms(true);
     bool given = state->form.args[0].name != NULL;
     const Term *value = evaluate_function(b, state, terms, parameter_terms(state, terms, args),
-                                          given ? use : (Span){0});
+                                          given ? use : (Span){0}, NULL);
     if (value == NULL)
         return NULL;
-    const Term *plain = evaluate_function(b, state, plain_terms,
-                                          parameter_terms(state, plain_terms, args), (Span){0});
+    const Term *plain = evaluate_function(
+        b, state, plain_terms, parameter_terms(state, plain_terms, args), (Span){0}, NULL);
     return plain == NULL ? NULL
                          : function_operator(&state->form, ++b->made_functions, terms, value,
                                              plain_terms, plain);
@@ -860,4 +902,41 @@ const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue 
     const Operator *made = make_operator(b, state, args, use);
     push(&state->made, ((Made){numbers, made}));
     return made;
+}
+
+/* --------------------------------------------------------------- losses */
+
+static const FunctionState *find_loss_state(const Builder *b, const char *name)
+{
+    const FunctionState *state = find_state(b, name);
+    return state != NULL && state->def->loss ? state : NULL;
+}
+
+bool find_own_loss(const Builder *b, const char *name, const FunctionForm **form)
+{
+    const FunctionState *state = find_loss_state(b, name);
+    *form = state != NULL && !state->broken ? &state->form : NULL;
+    return state != NULL;
+}
+
+/* Of simplified terms or of plain ones; NULL: told. */
+static LossForm *make_loss_form(Builder *b, FunctionState *state, const ArgValue *args, bool plain,
+                                Span use)
+{
+    LossForm *form = NEW(LossForm);
+    form->terms = new_terms(plain);
+    form->value = evaluate_function(b, state, form->terms,
+                                    parameter_terms(state, form->terms, args), use, form);
+    return form->value != NULL ? form : NULL;
+}
+
+const Operator *own_loss(Builder *b, const char *name, const ArgValue *args, int outputs, Span use)
+{
+    FunctionState *state = find_state(b, name);
+    bool given = state->form.args[0].name != NULL;
+    const LossForm *form = make_loss_form(b, state, args, false, given ? use : (Span){0});
+    if (form == NULL)
+        return NULL;
+    const LossForm *plain = make_loss_form(b, state, args, true, (Span){0});
+    return plain != NULL ? own_loss_operator(&state->form, outputs, form, plain) : NULL;
 }

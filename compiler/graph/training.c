@@ -270,6 +270,15 @@ static void add_pair(Training *t, const char *path, const ArgValue *value)
     push(&t->graph->settings, setting);
 }
 
+/* loss.weights are the classes', loss.weight is the loss's own. */
+static void add_values(Training *t, const char *path, const ArgValue *value)
+{
+    Setting setting = {.path = path, .kind = SETTING_LIST, .span = value->span};
+    for (int i = 0; i < value->count; i++)
+        push(&setting.list, value->reals[i]);
+    push(&t->graph->settings, setting);
+}
+
 /* Every argument under "prefix.name"; one that is absent by default, not at all. */
 static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
                           const ArgValue *values, const Arguments *args)
@@ -286,6 +295,8 @@ static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
             good &= add_list(t, choice->name, path, &specs[i], rule, written_argument(args, value));
         else if (specs[i].kind == ARG_PAIR)
             add_pair(t, path, value);
+        else if (specs[i].kind == ARG_VALUES)
+            add_values(t, format("%ss", path), value);
         else if (value->word != NULL && specs[i].kind != ARG_BOOL)
             add_word(t, path, value->word, value->span);
         else
@@ -486,11 +497,18 @@ static bool fits_classes(Training *t, const Node *loss, const Output *of, const 
     return true;
 }
 
+static bool same_weights(const Wanted *a, const Wanted *b)
+{
+    if (a->weights == NULL || b->weights == NULL)
+        return a->weights == b->weights;
+    return memcmp(a->weights, b->weights, (size_t)a->layout.classes * sizeof *a->weights) == 0;
+}
+
 static bool same_target(const Wanted *a, const Wanted *b)
 {
     return same_name(a->name, b->name) && a->kind == b->kind && shape_equal(a->shape, b->shape)
            && a->ignored == b->ignored && a->low == b->low && a->high == b->high
-           && a->ends == b->ends;
+           && a->ends == b->ends && same_weights(a, b);
 }
 
 /* The number of what the loss wants among all that is wanted; -1: reported. */
@@ -556,7 +574,8 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
     }
     int ignore = operator_arg(op, "ignore_index");
     bool any = op->target_low >= op->target_high;
-    const Wanted target = {
+    int weight = op->target == TARGET_CLASSES && op->ranks == 0 ? operator_arg(op, "weight") : -1;
+    Wanted target = {
         .name = use.name,
         .loss = op->name,
         .kind = op->target,
@@ -567,20 +586,41 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
         .low = any ? 0 : op->target_low,
         .high = any ? -1 : op->target_high,
         .ends = op->target_ends,
+        .weights = weight >= 0 && node->args[weight].given ? node->args[weight].reals : NULL,
     };
+    if (op->wants != NULL)
+        op->wants(node, &target);
     node->target = want_target(t, node, of, &target);
     return node->target >= 0;
 }
 
-static const Operator *find_loss(Training *t, const Expr *word)
+/* What a loss's line begins with: one of ours, or the program's own. */
+typedef struct LossKind {
+    const char *name;
+    const Operator *op;       /* NULL: the program's own, … */
+    const FunctionForm *form; /* … which this is */
+    const ArgSpec *args;
+    int named; /* how many outputs may stand in its brackets */
+} LossKind;
+
+/* name NULL: reported. */
+static LossKind find_loss(Training *t, const Expr *word)
 {
     LIST(Choice) losses = {0};
+    const FunctionForm *form;
+    if (word->word != NULL && find_own_loss(t->b, word->word, &form))
+        return form != NULL ? (LossKind){form->name, NULL, form, form->args, form->tensors}
+                            : (LossKind){0};
     for (int i = 0; operators[i] != NULL; i++)
         if (operators[i]->traits & OP_LOSS)
             push(&losses, ((Choice){operators[i]->name, operators[i]->args, NULL}));
+    for (int i = 0; i < t->graph->program->functions.count; i++)
+        if (t->graph->program->functions.items[i]->loss)
+            push(&losses, ((Choice){t->graph->program->functions.items[i]->name, NULL, NULL}));
     push(&losses, (Choice){0});
     const Choice *choice = find_choice(t, "loss", losses.items, word);
-    return choice != NULL ? find_operator(choice->name) : NULL;
+    const Operator *op = choice != NULL ? find_operator(choice->name) : NULL;
+    return op != NULL ? (LossKind){op->name, op, NULL, op->args, op->joined} : (LossKind){0};
 }
 
 static bool has_path(const Graph *graph, const char *path)
@@ -602,24 +642,31 @@ static const char *loss_path(const Training *t, const Output *of)
     return path;
 }
 
-/* `of`: NULL: the network's last tensor. */
-static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Output *of,
+/* The outputs that a loss reads; none: the network's last tensor. */
+typedef LIST(Output *) OutputList;
+
+static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const OutputList *read,
                           TargetUse target, double weight, Span span)
 {
+    Output *of = read->count > 0 ? read->items[0] : NULL;
     const char *path = loss_path(t, of);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
     node->path = path;
     node->span = span;
     node->args = args;
     node->loss_weight = weight;
-    push(&node->inputs, of != NULL ? of->tensor : t->graph->output);
+    for (int i = 0; i < read->count; i++)
+        push(&node->inputs, read->items[i]->tensor);
+    if (read->count == 0)
+        push(&node->inputs, t->graph->output);
     if (!infer_node(node) || !find_wanted(t, node, of, target))
         return;
     add_aux(t->graph, node);
-    if (of != NULL)
-        of->has_loss = true;
-    if (node->inputs.items[0] == t->graph->output && t->graph->loss == NULL)
-        t->graph->loss = node;
+    for (int i = 0; i < read->count; i++)
+        read->items[i]->has_loss = true;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] == t->graph->output && t->graph->loss == NULL)
+            t->graph->loss = node;
     t->losses++;
 }
 
@@ -657,6 +704,45 @@ typedef struct LossUse {
     ArgList own;
 } LossUse;
 
+/* The names of outputs that a loss's brackets begin with, `triplet(a, b, c)`; what follows them are
+ * its arguments.  False: reported. */
+static bool read_named(Training *t, const LossKind *kind, const Expr *word, OutputList *read,
+                       ArgList *rest)
+{
+    bool good = true;
+    for (int i = 0; i < word->arguments.count; i++) {
+        const Arg *arg = &word->arguments.items[i];
+        bool name = arg->name == NULL && rest->count == 0 && i < kind->named
+                    && (arg->value->kind == EXPR_PATH || arg->value->kind == EXPR_TEXT);
+        Output *output = name ? find_output(t, arg->value) : NULL;
+        good &= !name || output != NULL;
+        if (name && output != NULL)
+            push(read, output);
+        else if (!name)
+            push(rest, *arg);
+    }
+    return good;
+}
+
+/* Whether there are as many as the loss takes; one alone may do where it has a target. */
+static bool has_outputs(Training *t, const LossKind *kind, int count, Span at)
+{
+    int takes = kind->named, read = count > 0 ? count : 1;
+    bool alone = count <= 1 && takes == 2 && strcmp(kind->name, "cosine") == 0;
+    if (kind->form != NULL ? read == takes || read == takes - 1
+                           : takes == 0 || count == takes || alone)
+        return true;
+    Diagnostic *d = build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
+                                "%s takes %d named outputs%s, not %d", kind->name,
+                                kind->form != NULL ? takes - 1 : takes,
+                                kind->form != NULL ? " and a target, or one more" : "", count);
+    diag_help(d, "`output NAME` in the network names a tensor, and `loss %s(%s)` reads them",
+              kind->name, takes == 3 ? "anchor, positive, negative" : "a, b");
+    if (kind->form != NULL)
+        diag_label(d, kind->form->span, "defined here");
+    return false;
+}
+
 static LossUse read_loss_use(const SettingDef *def)
 {
     LossUse use = {0};
@@ -691,19 +777,31 @@ static bool read_target(Training *t, const Expr *name, TargetUse *use)
 static void resolve_loss(Training *t, const SettingDef *def)
 {
     const Expr *word = first_word(t, def, "a loss: cross_entropy");
-    const Operator *op = word != NULL ? find_loss(t, word) : NULL;
-    if (op == NULL)
+    const LossKind kind = word != NULL ? find_loss(t, word) : (LossKind){0};
+    if (kind.name == NULL) {
+        t->broken_losses++;
         return;
+    }
     LossUse use = read_loss_use(def);
-    const Arguments *args = joined_arguments(evaluate_arguments(t->b, &word->arguments),
-                                             evaluate_arguments(t->b, &use.rest));
-    ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
+    OutputList read = {0};
+    ArgList inside = {0};
+    bool named = read_named(t, &kind, word, &read, &inside);
+    const Arguments *args =
+        joined_arguments(evaluate_arguments(t->b, &inside), evaluate_arguments(t->b, &use.rest));
+    ArgValue *values = resolve_arguments(t->b, kind.name, kind.args, args, word->span);
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
     TargetUse target = {0};
-    bool broken = !read_target(t, use.target, &target) || values == NULL || own == NULL
-                  || (use.output != NULL && of == NULL);
+    if (of != NULL)
+        push(&read, of);
+    bool broken = !named || !read_target(t, use.target, &target) || values == NULL || own == NULL
+                  || (use.output != NULL && of == NULL)
+                  || !has_outputs(t, &kind, read.count, word->span);
+    const Operator *op = kind.op;
+    if (!broken && op == NULL)
+        op = own_loss(t->b, kind.name, values, read.count > 0 ? read.count : 1, word->span);
+    broken |= op == NULL;
     t->broken_losses += broken;
     if (broken)
         return;
@@ -718,7 +816,7 @@ static void resolve_loss(Training *t, const SettingDef *def)
     if (target.name != NULL)
         add_word(t, format("%s.target", path), target.name, use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, of, target, own[0].real, word->span);
+        add_loss_node(t, op, values, &read, target, own[0].real, word->span);
 }
 
 /* Of several losses each is added to the others. */
@@ -987,6 +1085,7 @@ void resolve_training(Graph *graph)
     graph->train_span = train->span;
     Builder b = new_builder(graph->program, graph, NULL);
     b.frame = new_frame("", NULL);
+    b.functions = graph->functions;
     Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

@@ -137,7 +137,8 @@ static void warn_of_block(const Builder *b, const BlockDef *def)
 
 static void warn_of_function(const Builder *b, const FunctionDef *def)
 {
-    if (b->program->network != NULL && !is_meant_unused(def->name) && count_uses(b, def->name) == 0)
+    if (b->program->network != NULL && !def->loss && !is_meant_unused(def->name)
+        && count_uses(b, def->name) == 0)
         diag(SEVERITY_WARNING, "unused-function", def->name_span, "nothing uses function %s",
              def->name);
     for (int i = 0; i < def->params.count; i++) {

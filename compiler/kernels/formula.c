@@ -60,7 +60,6 @@ typedef struct Lanes {
     const char **text; /* by id: how the term is written where it is used */
     int *uses;
     const char *const *tensors;
-    Text out;
 } Lanes;
 
 /* A row of lanes, of a number too. */
@@ -129,7 +128,9 @@ static const char *bare(const char *text)
     return has_parentheses(text) ? format("%.*s", (int)strlen(text) - 2, text + 1) : text;
 }
 
-const char *lanes_body(const Terms *terms, const Term *term, const char *const *tensors)
+/* The lines before it go to `lines`; gives its text. */
+static const char *lanes_lines(const Terms *terms, const Term *term, const char *const *tensors,
+                               Formula *lines)
 {
     enum { MAX_INLINE = 60 };
     Lanes lanes = {.text = NEW_ARRAY(const char *, (size_t)term->id + 1),
@@ -144,13 +145,32 @@ const char *lanes_body(const Terms *terms, const Term *term, const char *const *
         if (!at->part[0] || (lanes.uses[id] == 1 && strlen(lanes.text[id]) <= MAX_INLINE))
             continue;
         const char *name = format("t%d", ++named);
-        text_add(&lanes.out, "    const %s %s = %s;\n", is_truth_term(at) ? "mask" : "vec", name,
-                 bare(lanes.text[id]));
+        push(lines, format("const %s %s = %s;", is_truth_term(at) ? "mask" : "vec", name,
+                           bare(lanes.text[id])));
         lanes.text[id] = name;
     }
     lanes.text[term->id] = lanes_text(&lanes, term);
-    text_add(&lanes.out, "    return %s;\n", bare(row_text(&lanes, term)));
-    return text_chars(&lanes.out);
+    return bare(row_text(&lanes, term));
+}
+
+const char *lanes_body(const Terms *terms, const Term *term, const char *const *tensors)
+{
+    Formula lines = {0};
+    Text text = {0};
+    const char *value = lanes_lines(terms, term, tensors, &lines);
+    for (int i = 0; i < lines.count; i++)
+        text_add(&text, "    %s\n", lines.items[i]);
+    text_add(&text, "    return %s;\n", value);
+    return text_chars(&text);
+}
+
+Formula lanes_formula(const Terms *terms, const Term *term, const char *const *tensors,
+                      const char *name)
+{
+    Formula lines = {0};
+    const char *value = lanes_lines(terms, term, tensors, &lines);
+    push(&lines, format("const vec %s = %s;", name, value));
+    return lines;
 }
 
 /* ------------------------------------------------------------ one value */

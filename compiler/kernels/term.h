@@ -103,6 +103,9 @@ const char *lanes_body(const Terms *terms, const Term *term, const char *const *
  * -1, the derivative in its element, `slope`, by the rules for pairs of a value and its
  * derivative.  The elements are the C expressions of these names. */
 typedef LIST(const char *) Formula;
+/* Lines that compute a row of lanes, `name`. */
+Formula lanes_formula(const Terms *terms, const Term *term, const char *const *tensors,
+                      const char *name);
 Formula one_formula(const Terms *terms, const Term *term, const char *const *tensors, int tensor);
 /* Whether those lines read any tensor's element for the derivative. */
 bool slope_reads(const Terms *terms, const Term *term, int tensor);

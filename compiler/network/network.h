@@ -21,6 +21,7 @@ typedef struct Node Node;
 typedef struct Tensor Tensor;
 typedef struct Parameter Parameter;
 typedef struct Graph Graph;
+typedef struct Wanted Wanted;
 typedef struct Kernel Kernel;
 typedef struct ImageKernel ImageKernel;
 
@@ -234,7 +235,9 @@ struct Operator {
     const ArgSpec *args;   /* NULL: none */
     unsigned traits;
     unsigned ranks; /* that its first input may have: RANK(2) | RANK(3); 0: any */
-    int joined;     /* OP_JOINS: how many tensors it takes; 0: two or more */
+    /* OP_JOINS: how many tensors it takes; 0: two or more.  OP_LOSS: how many outputs, by name;
+     * 0: one, that needs none */
+    int joined;
     /* How its windows lie; what they measure is in the arguments with a role, see node_window().
      * Labels, warnings, receptive fields, drawings and fixes are made of these. */
     WindowDirection window;
@@ -312,6 +315,8 @@ struct Operator {
     TargetKind target;
     double target_low, target_high;
     bool target_ends;
+    /* Changes what it wants besides, by its node.  NULL: nothing. */
+    void (*wants)(const Node *node, Wanted *target);
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
@@ -366,7 +371,7 @@ struct Parameter {
 };
 
 /* What a loss wants of the data, as NetTarget. */
-typedef struct Wanted {
+struct Wanted {
     const char *name; /* of an array; NULL: the data's only one */
     const char *loss;
     TargetKind kind;
@@ -375,10 +380,11 @@ typedef struct Wanted {
     Int ignored;
     double low, high;
     bool ends;
-} Wanted;
+    const double *weights; /* of classes, each its own; NULL: all are 1 */
+};
 /* Wanted.ignored: no class is. */
 #define NOT_IGNORED (-9223372036854775807LL)
-enum { MAX_TARGETS = 8 }; /* NET_MAX_TARGETS of net_runtime.h */
+enum { MAX_TARGETS = 16 }; /* NET_MAX_TARGETS of net_runtime.h */
 /* Node.target: it has none; the network's input. */
 enum { NO_TARGET = -1, INPUT_TARGET = -2 };
 /* A position's classes, where the shape is an output's: of a sequence, [t, c], a step's lie side by
@@ -519,6 +525,7 @@ struct Graph {
     LIST(Output) auxiliary; /* which are here */
     Node *loss;             /* of the last output; NULL without a train section */
     LIST(Wanted) wanted;    /* what the losses want of the data */
+    Map functions;          /* the program's, as graph/functions.c has them */
     const char *structure;  /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings; /* empty without a train section */
     Span train_span;

@@ -26,7 +26,8 @@ static bool *find_live(const Plan *plan)
         live[graph->outputs.items[i].tensor->id] = true;
     for (int i = 0; plan->training && i < graph->nodes.count; i++)
         if (graph->nodes.items[i]->stage == STAGE_FORWARD && !graph->nodes.items[i]->out)
-            live[graph->nodes.items[i]->inputs.items[0]->id] = true;
+            for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
+                live[graph->nodes.items[i]->inputs.items[k]->id] = true;
     for (int i = graph->nodes.count - 1; i >= 0; i--) {
         const Node *node = graph->nodes.items[i];
         if (node->stage != STAGE_FORWARD || !(node->out && live[node->out->id]))
@@ -41,9 +42,12 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
         return plan->training;
-    if (node->op->traits & OP_LOSS)
-        return live[node->inputs.items[0]->id]; /* a test's loss is the network's own, too */
-    return live[node->out->id];
+    if (!(node->op->traits & OP_LOSS))
+        return live[node->out->id];
+    for (int k = 0; k < node->inputs.count; k++)
+        if (!live[node->inputs.items[k]->id])
+            return false;
+    return true; /* a test's loss is the network's own, too */
 }
 
 /* ---------------------------------------------------------------- order */

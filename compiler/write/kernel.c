@@ -491,20 +491,31 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
         return;
     const char *word = value->word ? format("\"%s\"", value->word) : "0";
     if (spec->kind == ARG_VALUES) {
-        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d },", spec->name, reals_text(value), word,
-                    value->count);
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d, %s },", spec->name, reals_text(value),
+                    word, value->count, value->count ? format("%s_values", spec->name) : "0");
     } else if (spec->kind == ARG_REAL) {
-        kernel_line(kernel, "    { \"%s\", { %s }, %s, 0 },", spec->name, number_text(value->real),
-                    word);
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, 0, 0 },", spec->name,
+                    number_text(value->real), word);
     } else if (spec->kind == ARG_INIT && !value->init->fans) {
         Init init = value->init->init(NULL, value->init_args);
-        kernel_line(kernel, "    { \"%s\", { %s, %s }, %s, 0 },", spec->name, number_text(init.a),
-                    number_text(init.b), word);
+        kernel_line(kernel, "    { \"%s\", { %s, %s }, %s, 0, 0 },", spec->name,
+                    number_text(init.a), number_text(init.b), word);
     } else {
-        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d },", spec->name,
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d, 0 },", spec->name,
                     integers_text(value, spec->kind == ARG_INTS ? MAX_INTS : 4), word,
-                    value->count);
+                    spec->kind == ARG_INT && absent_by_default(spec) ? value->given : value->count);
     }
+}
+
+/* All numbers of a list, which may be long. */
+static void reference_values(Kernel *kernel, const ArgSpec *spec, const ArgValue *value)
+{
+    Text text = {0};
+    for (int i = 0; spec->kind == ARG_VALUES && i < value->count; i++)
+        text_add(&text, "%s%s", i ? ", " : "", number_text(value->reals[i]));
+    if (text.length)
+        kernel_line(kernel, "static const double %s_values[] = { %s };", spec->name,
+                    text_chars(&text));
 }
 
 static bool has_operand(const OperandList *operands, const char *name)
@@ -518,10 +529,12 @@ static bool has_operand(const OperandList *operands, const char *name)
 static void reference_tables(Kernel *kernel, const OperandList *operands)
 {
     const Node *node = kernel->node;
+    for (int i = 0; node->op->args && node->op->args[i].name; i++)
+        reference_values(kernel, &node->op->args[i], &node->args[i]);
     kernel_line(kernel, "static const NetAttribute attributes[] = {");
     for (int i = 0; node->op->args && node->op->args[i].name; i++)
         reference_attribute(kernel, &node->op->args[i], &node->args[i]);
-    kernel_line(kernel, "    { 0, { 0, 0, 0, 0 }, 0, 0 },");
+    kernel_line(kernel, "    { 0, { 0, 0, 0, 0 }, 0, 0, 0 },");
     kernel_line(kernel, "};");
     kernel_line(kernel, "static const NetShape x_shape[] = {");
     for (int i = 0; i < node->inputs.count; i++)
@@ -589,6 +602,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
         kernel_line(kernel, "call.loss_adds = %s;", node->loss_adds ? "true" : "false");
         if (has_operand(operands, "wanted"))
             kernel_line(kernel, "call.target = wanted;");
+        if (node->target >= 0)
+            kernel_line(kernel, "call.target_weight = s->target_weights[%d];", node->target);
     }
     kernel_line(kernel, "call.salt = %d;", node_salt(node));
     kernel_line(kernel, "net_%s_%s(&call);", node->op->name, stage_name(node->stage));

@@ -195,14 +195,27 @@ static void emit_outputs(Emitter *emitter)
     text_add(emitter->module.out, "};\n\n");
 }
 
-static void emit_target(Text *out, const Wanted *target)
+/* What each class counts, as a table; "0": all the same. */
+static const char *emit_weights(Text *out, const Wanted *target, int number)
 {
-    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s },\n",
+    if (!target->weights)
+        return "0";
+    text_add(out, "static const double wanted_%d_weights[] = {", number);
+    for (Int i = 0; i < target->layout.classes; i++)
+        text_add(out, "%s %s", i ? "," : "", number_text(target->weights[i]));
+    text_add(out, " };\n");
+    return format("wanted_%d_weights", number);
+}
+
+static void emit_target(Text *out, const Wanted *target, const char *weights)
+{
+    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s, %s },\n",
              target->name ? quoted(target->name) : "0", target->loss ? quoted(target->loss) : "0",
              target->kind == TARGET_CLASSES ? "NET_CLASSES" : "NET_NUMBERS",
              shape_in_c(target->shape), target->layout.classes, target->layout.targets,
              target->layout.class_step, target->layout.target_step, target->ignored,
-             number_text(target->low), number_text(target->high), target->ends ? "true" : "false");
+             number_text(target->low), number_text(target->high), target->ends ? "true" : "false",
+             weights);
 }
 
 /* What the losses want of the data; without any the output is taken for logits. */
@@ -219,10 +232,12 @@ static int emit_wanted(Emitter *emitter)
     int count = graph->loss ? graph->wanted.count : 1;
     if (count == 0)
         return 0;
-    text_add(out, "static const NetTarget wanted[] = {\n");
-    for (int i = 0; i < count; i++)
-        emit_target(out, graph->loss ? &graph->wanted.items[i] : &logits);
-    text_add(out, "};\n\n");
+    Text rows = {0};
+    for (int i = 0; i < count; i++) {
+        const Wanted *target = graph->loss ? &graph->wanted.items[i] : &logits;
+        emit_target(&rows, target, emit_weights(out, target, i));
+    }
+    text_add(out, "static const NetTarget wanted[] = {\n%s};\n\n", text_chars(&rows));
     return count;
 }
 
@@ -236,6 +251,20 @@ static const char *loss_output(const Graph *graph, const Node *loss)
             return quoted(output->name);
     }
     return "0";
+}
+
+/* By the loss that reads it; without one what has one axis is taken for logits. */
+static const char *output_kind(const Graph *graph)
+{
+    const Node *loss = graph->loss;
+    const char *name = loss ? loss->op->name : "";
+    if (!loss)
+        return graph->output->shape.rank == 1 && graph->output->shape.dim[0] > 1
+                   ? "NET_OUTPUT_LOGITS"
+                   : "NET_OUTPUT_NUMBERS";
+    if (loss->op->target == TARGET_CLASSES)
+        return strcmp(name, "cross_entropy") == 0 ? "NET_OUTPUT_LOGITS" : "NET_OUTPUT_SCORES";
+    return strcmp(name, "bce_with_logits") == 0 ? "NET_OUTPUT_LABELS" : "NET_OUTPUT_NUMBERS";
 }
 
 /* Gives how many, and in *main which is of the output. */
@@ -332,11 +361,11 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
              "    .wanted = %s,\n    .wanted_count = %d,\n    .losses = %s,\n    .loss_count = "
-             "%d,\n    .main_loss = %d,\n};\n\n"
+             "%d,\n    .main_loss = %d,\n    .output_kind = %s,\n    .output = %s,\n};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
              "argv);\n}\n#endif\n",
              wanted ? "wanted" : "0", wanted, losses ? "losses" : "0", losses, main_loss,
-             graph->name);
+             output_kind(graph), shape_in_c(graph->output->shape), graph->name);
 }

@@ -368,16 +368,16 @@ static bool is_label(const NetTarget *target)
            && (target->kind == NET_CLASSES || target->classes > 1);
 }
 
-static bool label_images(NetImages *images, const char *name, const Drawing *drawing,
-                         NetError *error)
+static bool label_images(NetImages *images, const char *name, int64_t classes,
+                         const Drawing *drawing, NetError *error)
 {
     NetArray *labels = net_add_array(images, name, NET_BYTES, net_one_value, error);
     if (!labels)
         return false;
-    labels->classes = drawing->classes;
+    labels->classes = classes < drawing->classes ? classes : drawing->classes;
     for (int64_t i = 0; i < images->count; i++) {
         uint64_t state = image_state(drawing->seed, drawing->split, i);
-        ((uint8_t *)labels->values)[i] = (uint8_t)draw_label(drawing, &state);
+        ((uint8_t *)labels->values)[i] = (uint8_t)(draw_label(drawing, &state) % labels->classes);
     }
     return true;
 }
@@ -452,8 +452,9 @@ static bool draw_targets(NetImages *images, const NetModel *model, Drawing *draw
         for (int k = 0; k < i; k++)
             unnamed |= !target->name && !model->wanted[k].name;
         if (!unnamed && !net_find_array(images, name_of(target)))
-            good = is_label(target) ? label_images(images, name_of(target), drawing, error)
-                                    : draw_target(images, name_of(target), target, drawing, error);
+            good = is_label(target)
+                       ? label_images(images, name_of(target), target->classes, drawing, error)
+                       : draw_target(images, name_of(target), target, drawing, error);
     }
     return good;
 }

@@ -1,9 +1,8 @@
 /* cross_entropy.c: the loss of a classifier from its logits, x [classes, lanes], or of one for each
- * position, [classes, h, w, lanes] and [t, classes, lanes].
- * The loss is the mean over the images of the batch and their positions, so each one's gradient
- * is its own divided by their number; lanes without an image give exactly 0.
+ * position, [classes, h, w, lanes] and [t, classes, lanes]; over images and positions as classes.h
+ * says.  Lanes without an image give exactly 0.
  */
-#include "kernels.h"
+#include "classes.h"
 
 #include <math.h>
 
@@ -16,33 +15,9 @@ typedef struct Softmax {
     real maximum, total;
 } Softmax;
 
-static bool is_sequence(const NetCall *call)
-{
-    return call->x_shape[0].rank == 2;
-}
-
-static int64_t classes_of(const NetCall *call)
-{
-    return is_sequence(call) ? call->x_shape[0].w : call->x_shape[0].c;
-}
-
-static int64_t positions_of(const NetCall *call)
-{
-    return net_shape_elements(call->x_shape[0]) / classes_of(call);
-}
-
-/* Where class k's logit lies. */
-static int64_t place(const Softmax *at, int64_t k)
-{
-    const NetCall *call = at->call;
-    int64_t value = is_sequence(call) ? at->position * classes_of(call) + k
-                                      : k * positions_of(call) + at->position;
-    return value * call->lanes + at->lane;
-}
-
 static real logit(const Softmax *at, int64_t k)
 {
-    return at->call->x[0][place(at, k)];
+    return at->call->x[0][class_place(at->call, at->position, k, at->lane)];
 }
 
 static Softmax softmax_of(const NetCall *call, int64_t position, int lane)
@@ -57,28 +32,27 @@ static Softmax softmax_of(const NetCall *call, int64_t position, int lane)
     return softmax;
 }
 
-static int64_t target_of(const Softmax *at)
-{
-    const NetCall *call = at->call;
-    return ((const int32_t *)call->target)[at->position * call->lanes + at->lane];
-}
-
 /* -log softmax(x)[k]; the difference first, which is exact for near logits. */
 static real surprise(const Softmax *softmax, int64_t k)
 {
     return (real)log(softmax->total) - (logit(softmax, k) - softmax->maximum);
 }
 
-/* (1 - s) * the target's surprise + s * the mean surprise of all classes. */
-static real loss_of(const Softmax *softmax)
+static real smoothing_of(const NetCall *call)
+{
+    return (real)net_attribute(call, "label_smoothing", 0);
+}
+
+/* (1 - s) * w[t] * the target's surprise + s * the mean of all classes', each times its own w. */
+static real loss_of(const Softmax *softmax, int64_t wanted)
 {
     const NetCall *call = softmax->call;
-    real smoothing = (real)net_attribute(call, "label_smoothing", 0), mean = 0;
-    real loss = surprise(softmax, target_of(softmax));
+    real smoothing = smoothing_of(call), mean = 0;
+    real loss = (real)class_weight(call, wanted) * surprise(softmax, wanted);
     if (smoothing == 0)
         return loss;
     for (int64_t k = 0; k < classes_of(call); k++)
-        mean += surprise(softmax, k) / (real)classes_of(call);
+        mean += (real)class_weight(call, k) * surprise(softmax, k) / (real)classes_of(call);
     return (1 - smoothing) * loss + smoothing * mean;
 }
 
@@ -88,23 +62,34 @@ void net_cross_entropy_forward(const NetCall *call)
         real sum = 0;
         for (int64_t p = 0; call->active[lane] != 0 && p < positions_of(call); p++) {
             const Softmax softmax = softmax_of(call, p, lane);
-            sum += loss_of(&softmax) / (real)positions_of(call);
+            int64_t wanted = class_wanted(call, p, lane);
+            if (!is_ignored(call, wanted))
+                sum += loss_of(&softmax, wanted) * (real)position_share(call);
         }
         give_loss(call, call->grain * call->lanes + lane, sum);
     }
 }
 
-static void give_position_gradient(const Softmax *softmax)
+/* What the target distribution has of class k, times what that counts. */
+static real wanted_of(const NetCall *call, int64_t wanted, int64_t k)
+{
+    real smoothing = smoothing_of(call);
+    return (real)class_weight(call, k)
+           * ((k == wanted ? 1 - smoothing : 0) + smoothing / (real)classes_of(call));
+}
+
+static void give_position_gradient(const Softmax *softmax, int64_t wanted)
 {
     const NetCall *call = softmax->call;
-    real smoothing = (real)net_attribute(call, "label_smoothing", 0);
-    int64_t classes = classes_of(call), target = target_of(softmax);
+    int64_t classes = classes_of(call);
+    real all = 0,
+         share = (real)(call->loss_weight * position_share(call)) / (real)call->step->images;
+    for (int64_t k = 0; k < classes; k++)
+        all += wanted_of(call, wanted, k);
     for (int64_t k = 0; k < classes; k++) {
-        real wanted = (k == target ? 1 - smoothing : 0) + smoothing / (real)classes;
         real probability = (real)exp(logit(softmax, k) - softmax->maximum) / softmax->total;
-        give_gradient(call, place(softmax, k),
-                      (real)call->loss_weight * (probability - wanted)
-                          / (real)(call->step->images * positions_of(call)));
+        give_gradient(call, class_place(call, softmax->position, k, softmax->lane),
+                      share * (all * probability - wanted_of(call, wanted, k)));
     }
 }
 
@@ -113,10 +98,11 @@ void net_cross_entropy_backward_input(const NetCall *call)
     for (int lane = 0; lane < call->lanes; lane++)
         for (int64_t p = 0; p < positions_of(call); p++) {
             const Softmax softmax = softmax_of(call, p, lane);
-            if (call->active[lane] != 0)
-                give_position_gradient(&softmax);
+            int64_t wanted = class_wanted(call, p, lane);
+            if (call->active[lane] != 0 && !is_ignored(call, wanted))
+                give_position_gradient(&softmax, wanted);
             else
                 for (int64_t k = 0; k < classes_of(call); k++)
-                    give_gradient(call, place(&softmax, k), 0);
+                    give_gradient(call, class_place(call, p, k, lane), 0);
         }
 }

@@ -30,12 +30,20 @@ double net_attribute(const NetCall *call, const char *name, int index)
 
 int net_attribute_count(const NetCall *call, const char *name)
 {
-    return find_attribute(call, name)->count;
+    const NetAttribute *attribute = look_for(call, name);
+    return attribute != NULL ? attribute->count : 0;
+}
+
+const double *net_attribute_values(const NetCall *call, const char *name)
+{
+    const NetAttribute *attribute = look_for(call, name);
+    return attribute != NULL && attribute->count > 0 ? attribute->values : NULL;
 }
 
 const char *net_attribute_word(const NetCall *call, const char *name)
 {
-    return find_attribute(call, name)->word;
+    const NetAttribute *attribute = look_for(call, name);
+    return attribute != NULL ? attribute->word : NULL;
 }
 
 void net_start_gradient(const NetCall *call)

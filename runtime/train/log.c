@@ -180,6 +180,11 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
         line = with_number(line, "test_loss", epoch->test_loss);
     if (!isnan(epoch->test_accuracy))
         line = with_number(line, "test_accuracy", epoch->test_accuracy);
+    for (int i = 0; !epoch->untested && i < epoch->figures.count; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "test_%s", epoch->figures.items[i].key);
+        line = with_number(line, key, epoch->figures.items[i].value);
+    }
     if (epoch->judged)
         line = with(line, "best", cJSON_CreateBool(epoch->best));
     line = with_number(line, "seconds", epoch->seconds);

@@ -29,6 +29,7 @@ typedef struct Loop {
     NetMeter meter;
     int32_t *order; /* of this epoch; NULL: as in the file */
     int64_t epochs;
+    bool by_class; /* the output is held against classes */
     NetKeep keep;
     double checkpoint_time;                          /* of the last one: seconds */
     bool log_failed, checkpoint_failed, best_failed; /* the last time */
@@ -100,18 +101,15 @@ static double mean_loss(const NetProgress *progress)
     return progress->loss_sum / (double)progress->position;
 }
 
-/* NAN: one output is no class, so there is none. */
-static double accuracy(const Loop *loop, int64_t correct, int64_t images)
-{
-    const NetModel *model = loop->session->model;
-    if (!net_has_classes(model))
-        return NAN;
-    return images > 0 ? (double)correct / ((double)images * (double)model->targets) : 0;
-}
-
+/* NAN: there is none, as no class is what the output is held against, or some count as none. */
 static double train_accuracy(const Loop *loop)
 {
-    return accuracy(loop, loop->progress->correct, loop->progress->position);
+    const NetModel *model = loop->session->model;
+    int number = net_main_target(model);
+    double answers = (double)loop->progress->position * (double)model->targets;
+    if (!loop->by_class || model->wanted[number].ignored != NET_NOT_IGNORED)
+        return NAN;
+    return answers > 0 ? (double)loop->progress->correct / answers : 0;
 }
 
 /* A text is cut anew in each epoch, so that each character is met at each place. */
@@ -154,6 +152,7 @@ static bool step(Loop *loop, NetError *error)
     progress->position += images.count;
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
+    loop->by_class = result.answers > 0;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
     net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress),
                    train_accuracy(loop));
@@ -209,8 +208,8 @@ static bool is_best(const Loop *loop, const NetEpoch *epoch)
     const NetProgress *progress = loop->progress;
     if (progress->best_epoch == 0)
         return true;
-    return net_has_classes(loop->session->model) ? epoch->test_accuracy > progress->best
-                                                 : epoch->test_loss < progress->best;
+    return isnan(epoch->test_accuracy) ? epoch->test_loss < progress->best
+                                       : epoch->test_accuracy > progress->best;
 }
 
 /* What is not written is not the best so far: the next that is better than the
@@ -227,8 +226,7 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
         return;
     }
     loop->progress->best_epoch = epoch->epoch;
-    loop->progress->best =
-        net_has_classes(loop->session->model) ? epoch->test_accuracy : epoch->test_loss;
+    loop->progress->best = isnan(epoch->test_accuracy) ? epoch->test_loss : epoch->test_accuracy;
 }
 
 static void show_epoch(Loop *loop, const NetEpoch *epoch)
@@ -255,7 +253,8 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .epoch = progress->epoch + 1,
         .train_loss = progress->loss_sum / (double)progress->train_images,
         .test_loss = test.loss,
-        .test_accuracy = test.images > 0 ? accuracy(loop, test.correct, test.images) : NAN,
+        .test_accuracy = test.answers > 0 ? (double)test.correct / (double)test.answers : NAN,
+        .figures = test.figures,
         .untested = test.images == 0,
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,

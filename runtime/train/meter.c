@@ -162,15 +162,16 @@ void net_meter_clear(NetMeter *meter)
 /* A narrow terminal is spared the speed: a wrapped line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32], speed[64], right[64];
+    char rate[32], speed[64], right[64], figures[256];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
     int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f", epoch->epoch, meter->epochs,
                       epoch->train_loss);
     if (!epoch->untested)
-        used += printf("  test loss %.4f%s%s", epoch->test_loss,
+        used += printf("  test loss %.4f%s%s%s", epoch->test_loss,
                        accuracy_text(right, "test accuracy", epoch->test_accuracy),
+                       net_figures_text(figures, sizeof figures, &epoch->figures, "  "),
                        epoch->best ? ", the best" : "");
     int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
                         thousands(rate, epoch->images_per_second));

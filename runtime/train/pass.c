@@ -169,7 +169,7 @@ static void note_truth(const Pass *pass, int64_t image)
     bool there = number >= 0 && image < batch->count && has_targets(batch);
     const NetTarget *target = there ? &model->wanted[number] : NULL;
     const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
-    there = there && net_is_by_class(target, array);
+    there = there && net_is_by_class(target, array) && target->positions == model->targets;
     const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
     for (int64_t i = 0; i < model->targets; i++) {
         int32_t class = there ? net_target_class(target, array, from, i) : -1;
@@ -264,6 +264,8 @@ static void judge_image(const Pass *pass, int64_t image, const real *first)
     NetSession *session = pass->session;
     const NetModel *model = session->model;
     bool own_loss = model->training.phase_count > 0;
+    if (model->output_kind == NET_OUTPUT_NUMBERS && model->output.rank > 1)
+        return; /* an image has no largest class */
     for (int64_t target = 0; target < model->targets; target++) {
         Logits logits = {first + target * model->target_step * model->lanes,
                          model->class_step * model->lanes, model->classes};
@@ -284,6 +286,8 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
          image++, first++) {
         judge_image(pass, image, first);
+        if (!pass->training && has_targets(pass->batch))
+            net_figures_note(pass->session, image, first);
         if (pass->batch->take_outputs)
             take_outputs(pass, image, slot);
         if (pass->batch->take)
@@ -869,16 +873,20 @@ static NetResult add_up(const Pass *pass)
     const NetSession *session = pass->session;
     int64_t images = pass->batch->count, lanes = session->model->lanes,
             end = pass->grains.to * lanes;
-    double correct = 0;
+    double correct = 0, answers = 0;
     for (int64_t image = pass->grains.from * lanes; image < end && image < images; image++)
         for (int64_t target = 0; target < session->model->targets; target++) {
             int64_t place = target_place(session->model, image, target);
             correct += session->predicted[place] == session->truth[place];
+            answers += session->truth[place] >= 0;
         }
+    double both[] = {correct, answers};
     if (has_ranks(pass))
-        net_ranks_add(&correct, 1);
-    return (NetResult){
-        .images = images, .correct = (int64_t)correct, .loss = sum_losses(pass) / (double)images};
+        net_ranks_add(both, 2);
+    return (NetResult){.images = images,
+                       .correct = (int64_t)both[0],
+                       .answers = (int64_t)both[1],
+                       .loss = sum_losses(pass) / (double)images};
 }
 
 static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
@@ -930,12 +938,61 @@ static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOpti
     };
 }
 
+/* A target whose classes count differently, as the threads look at it. */
+typedef struct Weighing {
+    const Pass *pass;
+    int number;
+} Weighing;
+
+/* What an image's targets count together. */
+static double image_weight(const Weighing *weighing, int64_t image)
+{
+    const NetBatch *batch = weighing->pass->batch;
+    const NetTarget *target = &weighing->pass->session->model->wanted[weighing->number];
+    const NetArray *array = &batch->images->arrays[batch->images->targets[weighing->number]];
+    const void *values = net_array_at(array, image_index(batch, image), batch->offset);
+    double sum = 0;
+    for (int64_t i = 0; i < target->positions; i++) {
+        int32_t class = net_target_class(target, array, values, i);
+        if (class != target->ignored)
+            sum += target->weights ? target->weights[class] : 1;
+    }
+    return sum;
+}
+
+static void weigh_images(void *context, int thread)
+{
+    const Weighing *weighing = context;
+    NetSession *session = weighing->pass->session;
+    NetShare share =
+        net_share(weighing->pass->batch->count, thread, net_pool_threads(session->pool));
+    for (int64_t image = share.from; image < share.to; image++)
+        session->image_weights[image] = image_weight(weighing, image);
+}
+
+/* Of the whole batch, before any of it is computed, in the order of the images; where all count
+ * the same nobody asks. */
+static double weigh_target(const Pass *pass, int number)
+{
+    const NetTarget *target = &pass->session->model->wanted[number];
+    Weighing weighing = {pass, number};
+    double sum = 0;
+    if ((!target->weights && target->ignored == NET_NOT_IGNORED) || !has_targets(pass->batch))
+        return 0;
+    net_pool_run(pass->session->pool, weigh_images, &weighing);
+    for (int64_t image = 0; image < pass->batch->count; image++)
+        sum += pass->session->image_weights[image];
+    return sum;
+}
+
 static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
                       bool training)
 {
     Pass pass = begin_pass(session, batch, optimizer, training);
-    for (int i = 0; i < session->model->wanted_count; i++)
+    for (int i = 0; i < session->model->wanted_count; i++) {
         pass.step.targets[i] = session->targets[i];
+        pass.step.target_weights[i] = weigh_target(&pass, i);
+    }
     return pass;
 }
 
@@ -1041,7 +1098,14 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
 }
 
 /* Batches that the ranks take in turn before they tell one another what they found. */
-enum { TOGETHER = 64, CORRECT = TOGETHER, IMAGES, NUMBERS };
+enum {
+    TOGETHER = 64,
+    CORRECT = TOGETHER,
+    IMAGES,
+    ANSWERS,
+    FIGURES, /* [TOGETHER][NET_SUMS] */
+    NUMBERS = FIGURES + TOGETHER * NET_SUMS
+};
 
 static void note_answers(const NetSession *session, int64_t image, int64_t *confusion)
 {
@@ -1080,15 +1144,34 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
         numbers[i] = part.loss * (double)count;
         numbers[CORRECT] += (double)part.correct;
         numbers[IMAGES] += (double)count;
+        numbers[ANSWERS] += (double)part.answers;
+        net_figures_add(session, count, numbers + FIGURES + i * NET_SUMS);
         for (int64_t k = 0; confusion && k < count; k++)
             note_answers(session, k, confusion);
     }
     net_ranks_add(numbers, NUMBERS);
 }
 
+/* Of all ranks that test. */
+static void add_counts(NetSession *session)
+{
+    double some[TOGETHER];
+    for (int64_t first = 0; net_testing_ranks() > 1 && first < session->count_count;
+         first += TOGETHER) {
+        int64_t left = session->count_count - first, count = left < TOGETHER ? left : TOGETHER;
+        for (int64_t i = 0; i < count; i++)
+            some[i] = (double)session->counts[first + i];
+        net_ranks_add(some, (int)count);
+        for (int64_t i = 0; i < count; i++)
+            session->counts[first + i] = (int64_t)some[i];
+    }
+}
+
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
     NetResult whole = {0};
+    double sums[NET_SUMS] = {0};
+    net_figures_begin(session);
     const int64_t some = tested_together() * session->batch;
     for (int64_t first = 0; first < images->count; first += some) {
         double numbers[NUMBERS] = {0};
@@ -1097,12 +1180,17 @@ NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *
         int64_t done = (int64_t)numbers[IMAGES];
         for (int i = 0; i < TOGETHER; i++)
             whole.loss += numbers[i];
+        for (int i = 0; i < TOGETHER * NET_SUMS; i++)
+            sums[i % NET_SUMS] += numbers[FIGURES + i];
         whole.correct += (int64_t)numbers[CORRECT];
+        whole.answers += (int64_t)numbers[ANSWERS];
         whole.images += done;
         if (done < (left < some ? left : some)) /* a signal came */
             break;
     }
     if (whole.images > 0)
         whole.loss /= (double)whole.images;
+    add_counts(session);
+    whole.figures = net_figures_made(session, whole.loss, sums);
     return whole;
 }

@@ -64,6 +64,7 @@ static bool allocate_images(NetSession *session, NetError *error)
         net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
     session->truth =
         net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
+    session->image_weights = net_allocate((size_t)(grains * lanes), sizeof(double), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
@@ -71,8 +72,9 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->own_normal =
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->filters && session->input && session->loss && session->active
-           && allocate_targets(session, error) && session->predicted && session->truth
-           && session->scale && session->shift && session->normal && session->own_normal;
+           && allocate_targets(session, error) && net_figures_open(session, error)
+           && session->predicted && session->truth && session->scale && session->shift
+           && session->normal && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -161,10 +163,11 @@ void net_close(NetSession *session)
     for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
         free(session->scratch[thread]);
     void *arenas[] = {
-        session->scratch,   session->weights,    session->buffers, session->counters,
-        session->gradients, session->kept,       session->input,   session->loss,
-        session->active,    session->predicted,  session->scale,   session->shift,
-        session->normal,    session->own_normal, session->filters, session->truth,
+        session->scratch,       session->weights,     session->buffers, session->counters,
+        session->gradients,     session->kept,        session->input,   session->loss,
+        session->active,        session->predicted,   session->scale,   session->shift,
+        session->normal,        session->own_normal,  session->filters, session->truth,
+        session->image_weights, session->figure_sums, session->counts,
     };
     for (int i = 0; i < NET_MAX_TARGETS; i++)
         free(session->targets[i]);
@@ -347,7 +350,10 @@ int net_main_target(const NetModel *model)
 
 bool net_has_classes(const NetModel *model)
 {
-    return model->classes > 1;
+    bool may = model->output_kind != NET_OUTPUT_LABELS
+               && (model->output_kind != NET_OUTPUT_NUMBERS
+                   || (model->output.rank == 1 && net_main_target(model) >= 0));
+    return may && model->classes > 1;
 }
 
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)

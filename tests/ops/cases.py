@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 
+from ops.loss_cases import LOSSES
 from ops.kernels import Call
 
 
@@ -649,39 +650,6 @@ def mul(random, **options):
     return drawn(random, "mul", {}, shapes, tuple(map(max, zip(*shapes))), **options)
 
 
-def cross_entropy(random, **options):
-    classes, batch = int(random.integers(2, 12)), images_and_lanes(random)
-    a = dict(label_smoothing=float(random.choice([0, 0.1, 1])))
-    return (
-        Call(
-            "cross_entropy",
-            a,
-            [(classes,)],
-            None,
-            targets=random.integers(classes, size=batch["images"]),
-            **batch,
-            **options,
-        ),
-        a,
-    )
-
-
-def mse(random, **options):
-    classes, batch = int(random.integers(2, 12)), images_and_lanes(random)
-    return (
-        Call(
-            "mse",
-            {},
-            [(classes,)],
-            None,
-            targets=random.normal(size=(batch["images"], classes)),
-            **batch,
-            **options,
-        ),
-        {},
-    )
-
-
 def behind_batch(axis):
     """An image's axis as one of the batch's."""
     return axis if axis < 0 else axis + 1
@@ -1186,17 +1154,7 @@ ROWS = [
         mul,
         lambda torch, a, *xs: functools.reduce(torch.mul, xs),
     ),
-    Row(
-        cross_entropy,
-        lambda torch, a, x, target: torch.nn.functional.cross_entropy(
-            x.flatten(1), target, label_smoothing=a["label_smoothing"]
-        ),
-        {"label_smoothing": [0, 0.1, 1]},
-    ),
-    Row(
-        mse,
-        lambda torch, a, x, target: torch.nn.functional.mse_loss(x, target),
-    ),
+    *[Row(*loss) for loss in LOSSES],
     Row(activation("relu6"), functional("relu6"), kinks=[0, 6]),
     Row(
         activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]),

@@ -26,6 +26,7 @@ class Attribute(c.Structure):
         ("value", c.c_double * 8),
         ("word", c.c_char_p),
         ("count", c.c_int),
+        ("values", c.POINTER(c.c_double)),
     ]
 
 
@@ -36,7 +37,7 @@ class Step(c.Structure):
         ("gradients", c.c_void_p),
         ("gradient_stride", c.c_int64),
         ("input", c.c_void_p),
-        ("targets", c.c_void_p * 8),
+        ("targets", c.c_void_p * 16),
         ("active", c.c_void_p),
         ("kept", c.c_void_p),
         ("filters", c.c_void_p),
@@ -81,6 +82,7 @@ class NetCall(c.Structure):
         ("loss_weight", c.c_double),
         ("loss_adds", c.c_bool),
         ("target", c.c_void_p),
+        ("target_weight", c.c_double),
     ]
 
 
@@ -111,7 +113,15 @@ def attribute(name, value):
     word = value.encode() if isinstance(value, str) else None
     numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value] * 8
     count = len(value) if isinstance(value, (list, tuple)) else 0
-    return Attribute(name.encode(), (c.c_double * 8)(*numbers), word, count)
+    whole = (c.c_double * len(numbers))(*numbers)
+    return Attribute(name.encode(), (c.c_double * 8)(*numbers[:8]), word, count, whole)
+
+
+def target_weight(targets, attributes):
+    """What a batch's classes count together, as the trainer says it to the kernels."""
+    weights, ignored = attributes.get("weight"), attributes.get("ignore_index", [])
+    counted = targets[~np.isin(targets, ignored)]
+    return float(np.take(weights, counted).sum() if weights else counted.size)
 
 
 def net_shape(shape):
@@ -164,6 +174,7 @@ class Call:
             whole = np.issubdtype(self.targets.dtype, np.integer)
             rows = self.targets.astype(np.int32 if whole else self.real)
             self.target_grains = self.grain_layout(rows, 0, rows.dtype)
+            self.target_weight = target_weight(self.targets, attributes) if whole else 0
         self.has_aux = aux
         self.aux = np.zeros((self.grains, *(self.out_shape or (1,)), lanes), self.real)
         self.gradients = np.full(
@@ -222,6 +233,7 @@ class Call:
                 call.y_shape = net_shape(self.out_shape)
             if self.targets is not None:
                 call.target = self.target_grains[grain].ctypes.data
+                call.target_weight = self.target_weight
             call.aux = self.aux[grain].ctypes.data if self.has_aux else None
             call.y, call.dy, call.dx = (
                 None if a is None else a[grain].ctypes.data for a in (y, dy, dx)

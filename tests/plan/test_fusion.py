@@ -403,7 +403,7 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
 
 @pytest.mark.parametrize(
     "loss, fused",
-    [("cross_entropy(label_smoothing=0.1)", True), ("cross_entropy", True), ("mse", False)],
+    [("cross_entropy(label_smoothing=0.1)", True), ("mse", True), ("hinge", False)],
 )
 def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     text = REUSED.replace("loss      cross_entropy", f"loss      {loss}")

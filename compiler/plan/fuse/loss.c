@@ -4,7 +4,8 @@
 
 static bool makes_gradient(const Node *node, Stage stage)
 {
-    return node->stage == stage && (node->op->traits & OP_MAKES_GRADIENT);
+    return node->stage == stage && (node->op->traits & OP_MAKES_GRADIENT)
+           && node->inputs.count == 1;
 }
 
 /* The position before `position` at which the loss of this gradient is computed; -1: none is. */
@@ -50,7 +51,7 @@ void fuse_logits(Fusion *fusion, int position)
     if (!makes_gradient(loss, STAGE_FORWARD))
         return;
     int maker = last_write(fusion, region_of(plan, loss->inputs.items[0]), position);
-    if (!makes_logits(fusion, maker, loss)
+    if (!makes_logits(fusion, maker, loss) || part_node(plan->steps.items[maker], PART_LOSS)
         || (gradient && is_used(fusion, region_of(plan, gradient->dx), maker, position, false)))
         return;
     take_over(fusion, maker, position, PART_LOSS, 0, loss->inputs.items[0]);

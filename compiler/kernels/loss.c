@@ -1,0 +1,448 @@
+/* loss.c: the kernels of losses that are made of sums.
+ *
+ * Forward, each sum is a loop, and the value is made of what they give.  Back, the loss's
+ * derivative in each sum is its factor: that of the value, and where a later sum reads an earlier
+ * one, that one's factor times the sum of its derivatives.  An element's gradient is the sum of
+ * its derivatives in the sums, each times its factor.  Where the gradient is not made of what the
+ * sums give, they are not computed again.
+ */
+#include "kernels/loss.h"
+
+#include <string.h>
+
+/* A loss being written. */
+typedef struct Writer {
+    Kernel *kernel;
+    const LossUse *use;
+    bool plain;
+    const char *names[LOSS_NAMES]; /* what each number is called */
+} Writer;
+
+const Term *add_loss_sum(LossForm *form, const Term *body, bool mean)
+{
+    LossSum sum = {body, mean};
+    push(&form->sums, sum);
+    return tensor_term(form->terms, LOSS_SUM + form->sums.count - 1);
+}
+
+/* ------------------------------------------------------------- domains */
+
+static bool spreads_over(Shape shape, Shape domain)
+{
+    if (shape_elements(shape) == 1)
+        return true;
+    if (shape.rank != domain.rank)
+        return false;
+    for (int axis = 0; axis < shape.rank; axis++)
+        if (shape.dim[axis] != domain.dim[axis] && shape.dim[axis] != 1)
+            return false;
+    return true;
+}
+
+static Shape widened(Shape a, Shape b)
+{
+    if (shape_elements(a) == 1 && shape_elements(b) == 1)
+        return a.rank > b.rank ? a : b;
+    if (shape_elements(a) == 1)
+        return b;
+    for (int axis = 0; axis < a.rank && a.rank == b.rank; axis++)
+        if (a.dim[axis] == 1)
+            a.dim[axis] = b.dim[axis];
+    return a;
+}
+
+Shape loss_domain(const LossUse *use, int sum, int *bad)
+{
+    const LossForm *form = use->form;
+    const Term *body = form->sums.items[sum].body;
+    Shape domain = shape_of(1, 1, 1, 1);
+    *bad = -1;
+    for (int i = 0; i < use->count; i++)
+        if (!use->tensors[i].table && term_reads(form->terms, body, i))
+            domain = widened(domain, use->tensors[i].shape);
+    for (int i = 0; i < use->count && *bad < 0; i++)
+        if (!use->tensors[i].table && term_reads(form->terms, body, i)
+            && !spreads_over(use->tensors[i].shape, domain))
+            *bad = i;
+    return domain;
+}
+
+/* Where element e of the domain lies in a tensor, as C. */
+static const char *index_in(Shape shape, Shape domain)
+{
+    Text text = {0};
+    Int inner = 1, step = 1;
+    if (shape_elements(shape) == 1)
+        return "0";
+    if (shape_equal(shape, domain))
+        return "e";
+    for (int axis = shape.rank - 1; axis >= 0; axis--) {
+        if (shape.dim[axis] > 1)
+            text_add(&text, "%se / %lldL %% %lldL * %lldL", text.length ? " + " : "", inner,
+                     shape.dim[axis], step);
+        inner *= domain.dim[axis];
+        step *= shape.dim[axis];
+    }
+    return text_chars(&text);
+}
+
+static const char *lanes_count(const Writer *w)
+{
+    return w->kernel->one_image ? "1" : "LANES";
+}
+
+/* The names of all tensors' elements at e. */
+static void name_elements(Writer *w, Shape domain)
+{
+    for (int i = 0; i < w->use->count; i++) {
+        const LossTensor *tensor = &w->use->tensors[i];
+        if (tensor->table && w->plain)
+            w->names[i] =
+                format("%s[e / %lldL %% %lldL]", tensor->name, tensor->step, tensor->count);
+        else if (tensor->table)
+            w->names[i] = format("splat((real)%s[e / %lldL %% %lldL])", tensor->name, tensor->step,
+                                 tensor->count);
+        else if (w->plain)
+            w->names[i] = format("(double)((const real *)%s)[(%s) * %s + lane]", tensor->name,
+                                 index_in(tensor->shape, domain), lanes_count(w));
+        else
+            w->names[i] = format("%s[%s]", tensor->name, index_in(tensor->shape, domain));
+    }
+}
+
+/* ------------------------------------------------------------ the lines */
+
+static const char *type_of(const Writer *w)
+{
+    return w->plain ? "double" : "vec";
+}
+
+static const char *zero(const Writer *w)
+{
+    return w->plain ? "0" : "{ 0 }";
+}
+
+static const LossForm *form_of(const Writer *w)
+{
+    return w->plain ? w->use->plain : w->use->form;
+}
+
+/* `sum` -1: the value. */
+static const Term *term_of(const LossForm *form, int sum)
+{
+    return sum < 0 ? form->value : form->sums.items[sum].body;
+}
+
+/* Whether the derivative of a sum's body, or of the value, is not 0. */
+static bool varies(const LossForm *form, int sum, int number)
+{
+    return !is_number_of(derive_term(form->terms, term_of(form, sum), number), 0);
+}
+
+void derive_loss(const LossForm *form, int tensors)
+{
+    for (int sum = -1; sum < form->sums.count; sum++) {
+        for (int i = 0; i < tensors; i++)
+            derive_term(form->terms, term_of(form, sum), i);
+        for (int k = 0; k < form->sums.count; k++)
+            derive_term(form->terms, term_of(form, sum), LOSS_SUM + k);
+    }
+}
+
+/* Lines that define `value`, or `slope`, the derivative in what has this number. */
+static void write_term(Writer *w, int sum, int number)
+{
+    const LossForm *form = form_of(w);
+    const Term *term = term_of(form, sum);
+    Formula lines;
+    if (w->plain)
+        lines = one_formula(form->terms, term, w->names, number);
+    else if (number < 0)
+        lines = lanes_formula(form->terms, term, w->names, "value");
+    else
+        lines =
+            lanes_formula(form->terms, derive_term(form->terms, term, number), w->names, "slope");
+    for (int i = 0; i < lines.count; i++)
+        kernel_line(w->kernel, "%s", lines.items[i]);
+}
+
+/* Rows are summed in blocks, for the sum's last digits. */
+static void open_sum(Writer *w, const char *name, Shape domain)
+{
+    enum { BLOCK = 64 };
+    Int count = shape_elements(domain);
+    kernel_line(w->kernel, "%s %s = %s;", type_of(w), name, zero(w));
+    kernel_line(w->kernel, "for (int64_t from = 0; from < %lldL; from += %d) {", count, BLOCK);
+    kernel_line(w->kernel, "%s part = %s;", type_of(w), zero(w));
+    kernel_line(w->kernel, "for (int64_t e = from; e < from + %d && e < %lldL; e++) {", BLOCK,
+                count);
+    name_elements(w, domain);
+}
+
+static void close_sum(Writer *w, const char *name)
+{
+    kernel_line(w->kernel, "}");
+    kernel_line(w->kernel, "%s += part;", name);
+    kernel_line(w->kernel, "}");
+}
+
+static Shape domain_of(const Writer *w, int sum)
+{
+    int bad;
+    return loss_domain(w->use, sum, &bad);
+}
+
+static const char *per_element(const Writer *w, int sum)
+{
+    Int count = shape_elements(domain_of(w, sum));
+    return w->use->form->sums.items[sum].mean && count > 1
+               ? format(" / %s%lld", w->plain ? "(double)" : "(real)", count)
+               : "";
+}
+
+static void write_sums(Writer *w)
+{
+    for (int k = 0; k < w->use->form->sums.count; k++) {
+        const char *name = format("sum%d", k);
+        open_sum(w, name, domain_of(w, k));
+        write_term(w, k, -1);
+        kernel_line(w->kernel, "part += value;");
+        close_sum(w, name);
+        if (*per_element(w, k))
+            kernel_line(w->kernel, "%s = %s%s;", name, name, per_element(w, k));
+    }
+}
+
+/* Of tensors of one value, which the loss itself may read. */
+static void name_single(Writer *w)
+{
+    name_elements(w, shape_of(1, 1, 1, 1));
+}
+
+static const char *loss_scale(const Writer *w)
+{
+    double weight = w->kernel->node->loss_weight;
+    return weight == 1 ? "" : format("(%s)%.17g * ", w->plain ? "double" : "real", weight);
+}
+
+static void write_value(Writer *w)
+{
+    Kernel *kernel = w->kernel;
+    const char *sign = kernel->node->loss_adds ? "+=" : "=",
+               *whole =
+                   w->use->whole ? format(" * (%s)s->images", w->plain ? "double" : "real") : "";
+    const char *given = format("%s%s%s", loss_scale(w), w->plain ? "value" : "value[lane]", whole);
+    name_single(w);
+    kernel_line(kernel, "{");
+    write_term(w, -1, -1);
+    if (!w->plain)
+        kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
+    kernel_line(kernel,
+                "%ss->loss[g * %s + lane] %s s->active[g * %s + lane] != 0 ? (real)(%s) : 0;",
+                w->plain ? "" : "    ", lanes_count(w), sign, lanes_count(w), given);
+    kernel_line(kernel, "}");
+}
+
+/* ------------------------------------------------------------- the way back */
+
+/* Which sums' results the gradient of the input is made of, or any factor that it needs. */
+static bool needs_sums(const LossForm *form, int tensors)
+{
+    for (int k = 0; k < form->sums.count; k++)
+        for (int m = -1; m < form->sums.count; m++) {
+            const Term *slope = derive_term(form->terms, term_of(form, m), LOSS_SUM + k);
+            for (int n = 0; n < form->sums.count; n++)
+                if (term_reads(form->terms, slope, LOSS_SUM + n))
+                    return true;
+        }
+    for (int k = 0; k < form->sums.count; k++)
+        for (int n = 0; n < form->sums.count; n++)
+            if (term_reads(form->terms, form->sums.items[k].body, LOSS_SUM + n))
+                return true;
+    for (int i = 0; i < tensors; i++) {
+        const Term *slope = derive_term(form->terms, form->value, i);
+        for (int n = 0; n < form->sums.count; n++)
+            if (term_reads(form->terms, slope, LOSS_SUM + n))
+                return true;
+    }
+    return false;
+}
+
+/* The sum of a later sum's derivatives in an earlier one. */
+static void write_inner(Writer *w, int later, int earlier)
+{
+    const char *name = format("inner%d_%d", later, earlier);
+    open_sum(w, name, domain_of(w, later));
+    write_term(w, later, LOSS_SUM + earlier);
+    kernel_line(w->kernel, "part += slope;");
+    close_sum(w, name);
+}
+
+/* Of a sum that nothing reads the factor is 0. */
+static void write_factors(Writer *w)
+{
+    const LossForm *form = w->use->form;
+    for (int k = form->sums.count - 1; k >= 0; k--) {
+        for (int m = k + 1; m < form->sums.count; m++)
+            if (varies(form, m, LOSS_SUM + k))
+                write_inner(w, m, k);
+        kernel_line(w->kernel, "%s factor%d = %s;", type_of(w), k, zero(w));
+        if (varies(form, -1, LOSS_SUM + k)) {
+            kernel_line(w->kernel, "{");
+            name_single(w);
+            write_term(w, -1, LOSS_SUM + k);
+            kernel_line(w->kernel, "factor%d += slope;", k);
+            kernel_line(w->kernel, "}");
+        }
+        for (int m = k + 1; m < form->sums.count; m++)
+            if (varies(form, m, LOSS_SUM + k))
+                kernel_line(w->kernel, "factor%d += factor%d * inner%d_%d;", k, m, m, k);
+        if (*per_element(w, k))
+            kernel_line(w->kernel, "factor%d = factor%d%s;", k, k, per_element(w, k));
+    }
+}
+
+/* Of lanes with an image, what each loss's derivative is multiplied by: `scale`. */
+static void write_scale(Writer *w)
+{
+    const char *images =
+        w->use->whole ? "" : format(" / (%s)s->images", w->plain ? "double" : "real");
+    if (w->plain) {
+        kernel_line(w->kernel, "const double scale = %ss->active[g * %s + lane]%s;", loss_scale(w),
+                    lanes_count(w), images);
+        return;
+    }
+    kernel_line(w->kernel,
+                "const vec active = *(const unaligned_vec *)(s->active + g * LANES), scale = "
+                "%sactive%s;",
+                loss_scale(w), images);
+}
+
+/* dx at an index: of lanes without an image exactly 0. */
+static void store(Writer *w, const char *at, bool adds, const char *value)
+{
+    const char *sign = adds ? "+=" : "=";
+    if (w->plain)
+        kernel_line(w->kernel,
+                    "((real *)dx)[(%s) * %s + lane] %s scale != 0 ? (real)(scale * (%s)) : 0;", at,
+                    lanes_count(w), sign, value);
+    else
+        kernel_line(w->kernel,
+                    "dx[%s] %s vec_select(active > (vec){ 0 }, scale * (%s), (vec){ 0 });", at,
+                    sign, value);
+}
+
+/* Whether the sums that read the input all run over its own elements, and nothing else reads it. */
+static bool is_simple(const Writer *w, int input)
+{
+    const LossForm *form = w->use->form;
+    bool simple = !varies(form, -1, input);
+    for (int k = 0; k < form->sums.count; k++)
+        simple &=
+            !varies(form, k, input) || shape_equal(domain_of(w, k), w->use->tensors[input].shape);
+    return simple;
+}
+
+static void write_slopes(Writer *w, int input, int only)
+{
+    for (int k = 0; k < w->use->form->sums.count; k++) {
+        if ((only >= 0 && k != only) || !varies(w->use->form, k, input))
+            continue;
+        kernel_line(w->kernel, "{");
+        write_term(w, k, input);
+        kernel_line(w->kernel, "total += factor%d * slope;", k);
+        kernel_line(w->kernel, "}");
+    }
+}
+
+static void open_gradient(Writer *w, Shape domain)
+{
+    kernel_line(w->kernel, "for (int64_t e = 0; e < %lldL; e++) {", shape_elements(domain));
+    kernel_line(w->kernel, "%s total = %s;", type_of(w), zero(w));
+    name_elements(w, domain);
+}
+
+static void write_simple(Writer *w, int input, bool adds)
+{
+    open_gradient(w, w->use->tensors[input].shape);
+    write_slopes(w, input, -1);
+    store(w, "e", adds, "total");
+    kernel_line(w->kernel, "}");
+}
+
+/* Piece by piece, into what is 0 or another's gradient. */
+static void write_pieces(Writer *w, int input, bool adds)
+{
+    const LossForm *form = w->use->form;
+    Shape shape = w->use->tensors[input].shape;
+    if (!adds) {
+        kernel_line(w->kernel, "for (int64_t e = 0; e < %lldL; e++)", shape_elements(shape));
+        kernel_line(w->kernel,
+                    w->plain ? "    ((real *)dx)[e * %s + lane] = 0;" : "    dx[e] = (vec){ 0 };",
+                    lanes_count(w));
+    }
+    for (int k = 0; k < form->sums.count; k++) {
+        if (!varies(form, k, input))
+            continue;
+        open_gradient(w, domain_of(w, k));
+        write_slopes(w, input, k);
+        store(w, index_in(shape, domain_of(w, k)), true, "total");
+        kernel_line(w->kernel, "}");
+    }
+    if (!varies(form, -1, input))
+        return;
+    name_single(w);
+    kernel_line(w->kernel, "{");
+    write_term(w, -1, input);
+    store(w, "0", true, "slope");
+    kernel_line(w->kernel, "}");
+}
+
+static void write_gradient(Writer *w, int input, bool adds)
+{
+    kernel_line(w->kernel, "{");
+    write_scale(w);
+    write_factors(w);
+    (is_simple(w, input) ? write_simple : write_pieces)(w, input, adds);
+    kernel_line(w->kernel, "}");
+}
+
+/* -------------------------------------------------------------- kernels */
+
+static void declare_tables(Writer *w)
+{
+    for (int i = 0; i < w->use->count; i++) {
+        const LossTensor *tensor = &w->use->tensors[i];
+        Text text = {0};
+        if (!tensor->table)
+            continue;
+        for (Int k = 0; k < tensor->count; k++)
+            text_add(&text, "%s%.17g", k ? ", " : "", tensor->table[k]);
+        kernel_line(w->kernel, "static const double %s[] = { %s };", tensor->name,
+                    text_chars(&text));
+    }
+}
+
+void emit_loss_use(Kernel *kernel, const LossUse *use, bool plain)
+{
+    Writer w = {.kernel = kernel, .use = use, .plain = plain};
+    const Node *node = kernel->node;
+    bool forward = kernel->stage == STAGE_FORWARD;
+    for (int k = 0; k < use->form->sums.count; k++) {
+        w.names[LOSS_SUM + k] = format("sum%d", k);
+        w.names[LOSS_FACTOR + k] = format("factor%d", k);
+    }
+    declare_tables(&w);
+    if (plain)
+        kernel_line(kernel, "for (int lane = 0; lane < %s; lane++) {", lanes_count(&w));
+    if (forward || needs_sums(use->form, use->count))
+        write_sums(&w);
+    if (forward)
+        write_value(&w);
+    if (forward && kernel->gradient)
+        write_gradient(&w, 0, false);
+    if (!forward)
+        write_gradient(&w, node->which, node->accumulate);
+    if (plain)
+        kernel_line(kernel, "}");
+}

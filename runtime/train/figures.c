@@ -1,0 +1,285 @@
+/* figures.c: what a test says of a network besides its loss, which follows from what the output
+ * says and what it is held against:
+ *
+ *     classes            accuracy; of more than ten the part whose five largest have the right one;
+ *                        of many positions the mean over classes of intersection over union; of a
+ *                        text the perplexity
+ *     yes and no         accuracy, and the mean over labels of F1 and of the area under the curve
+ *                        of true positives over false ones
+ *     numbers            mean absolute error, root of the mean squared error, and R squared
+ *
+ * An image's part is kept with the image and added in their order, and what is counted is whole
+ * numbers, so no number of threads is in a result.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The scores of yes are sorted into so many, of their probabilities. */
+enum { BINS = 1024, FIVE = 5, FEW = 10 };
+/* A class's counts: how often it is the target, what is said, and both; a label's are followed by
+ * its scores' counts, of no and of yes. */
+enum { MEANT, SAID, BOTH, COUNTS };
+
+static int64_t groups_of(const NetModel *model)
+{
+    const NetTarget *target = &model->wanted[net_main_target(model)];
+    return target->classes;
+}
+
+static int64_t counts_each(const NetModel *model)
+{
+    return model->output_kind == NET_OUTPUT_LABELS ? COUNTS + 2 * BINS : COUNTS;
+}
+
+bool net_figures_open(NetSession *session, NetError *error)
+{
+    const NetModel *model = session->model;
+    if (net_main_target(model) < 0)
+        return true;
+    session->count_count = groups_of(model) * counts_each(model);
+    session->counts = net_allocate((size_t)session->count_count, sizeof *session->counts, error);
+    session->figure_sums = net_allocate((size_t)(session->max_grains * model->lanes) * NET_SUMS,
+                                        sizeof(double), error);
+    return session->counts && session->figure_sums;
+}
+
+void net_figures_begin(NetSession *session)
+{
+    if (session->counts)
+        memset(session->counts, 0, (size_t)session->count_count * sizeof *session->counts);
+}
+
+static void count(NetSession *session, int64_t group, int64_t what)
+{
+    int64_t *at = &session->counts[group * counts_each(session->model) + what];
+    __atomic_fetch_add(at, 1, __ATOMIC_RELAXED);
+}
+
+/* --------------------------------------------------------------- an image */
+
+/* Whether fewer than five others are larger, the first of equals being the larger. */
+static bool is_among_five(const real *first, int64_t stride, int64_t classes, int64_t class)
+{
+    int larger = 0;
+    for (int64_t k = 0; k < classes && larger < FIVE; k++)
+        larger += first[k * stride] > first[class * stride]
+                  || (first[k * stride] == first[class * stride] && k < class);
+    return larger < FIVE;
+}
+
+static void note_class(NetSession *session, double *sums, const real *first, int64_t place)
+{
+    const NetModel *model = session->model;
+    int64_t class = session->truth[place], said = session->predicted[place];
+    sums[NET_SUM_ANSWERS]++;
+    sums[NET_SUM_CORRECT] += class == said;
+    sums[NET_SUM_TOP5] +=
+        is_among_five(first, model->class_step * model->lanes, model->classes, class);
+    count(session, class, MEANT);
+    count(session, said, SAID);
+    if (class == said)
+        count(session, class, BOTH);
+}
+
+static void note_label(NetSession *session, double *sums, int64_t label, double logit,
+                       double target)
+{
+    bool yes = target > 0.5, says = logit > 0;
+    double probability = 1 / (1 + exp(-logit));
+    int64_t bin = (int64_t)(probability * BINS);
+    sums[NET_SUM_LABELS]++;
+    sums[NET_SUM_CORRECT] += yes == says;
+    if (yes)
+        count(session, label, MEANT);
+    if (says)
+        count(session, label, SAID);
+    if (yes && says)
+        count(session, label, BOTH);
+    count(session, label, COUNTS + (yes ? BINS : 0) + (bin < BINS ? bin : BINS - 1));
+}
+
+static void note_number(double *sums, double value, double target)
+{
+    double error = value - target;
+    sums[NET_SUM_VALUES]++;
+    sums[NET_SUM_ABSOLUTE] += fabs(error);
+    sums[NET_SUM_SQUARED] += error * error;
+    sums[NET_SUM_TARGETS] += target;
+    sums[NET_SUM_TARGET_SQUARES] += target * target;
+}
+
+static int64_t label_of(const NetTarget *target, int64_t element)
+{
+    return target->class_step == 1 ? element % target->classes : element / target->class_step;
+}
+
+static void note_values(NetSession *session, double *sums, const real *first, int number,
+                        int64_t image)
+{
+    const NetModel *model = session->model;
+    const NetTarget *target = &model->wanted[number];
+    int64_t elements = net_shape_elements(target->shape), lanes = model->lanes;
+    const real *wanted =
+        (const real *)session->targets[number] + image / lanes * elements * lanes + image % lanes;
+    for (int64_t e = 0; e < elements; e++) {
+        double value = (double)first[e * lanes], is = (double)wanted[e * lanes];
+        if (model->output_kind == NET_OUTPUT_LABELS)
+            note_label(session, sums, label_of(target, e), value, is);
+        else
+            note_number(sums, value, is);
+    }
+}
+
+void net_figures_note(NetSession *session, int64_t image, const real *first)
+{
+    const NetModel *model = session->model;
+    int number = net_main_target(model);
+    double *sums = session->figure_sums ? session->figure_sums + image * NET_SUMS : NULL;
+    bool classes = false;
+    if (!sums)
+        return;
+    memset(sums, 0, NET_SUMS * sizeof *sums);
+    for (int64_t p = 0; p < model->targets; p++) {
+        int64_t place =
+            (image / model->lanes * model->targets + p) * model->lanes + image % model->lanes;
+        if (session->truth[place] < 0)
+            continue;
+        classes = true;
+        note_class(session, sums, first + p * model->target_step * model->lanes, place);
+    }
+    /* a loss may read another output than the last */
+    bool same = net_shape_elements(model->wanted[number].shape) == net_outputs(model);
+    if (!classes && same && model->wanted[number].kind == NET_NUMBERS)
+        note_values(session, sums, first, number, image);
+}
+
+void net_figures_add(const NetSession *session, int64_t images, double sums[NET_SUMS])
+{
+    for (int64_t image = 0; session->figure_sums && image < images; image++)
+        for (int i = 0; i < NET_SUMS; i++)
+            sums[i] += session->figure_sums[image * NET_SUMS + i];
+}
+
+/* ------------------------------------------------------------- a split's */
+
+static void add(NetFigures *figures, const char *name, const char *key, double value, bool part)
+{
+    if (figures->count < NET_MAX_FIGURES)
+        figures->items[figures->count++] = (NetFigure){name, key, value, part};
+}
+
+static const int64_t *counts_of(const NetSession *session, int64_t group)
+{
+    return session->counts + group * counts_each(session->model);
+}
+
+double net_class_iou(const NetSession *session, int64_t class)
+{
+    const int64_t *counts = counts_of(session, class);
+    int64_t together = counts[MEANT] + counts[SAID] - counts[BOTH];
+    return together > 0 ? (double)counts[BOTH] / (double)together : NAN;
+}
+
+/* Over the classes that were met. */
+static double mean_iou(const NetSession *session)
+{
+    double sum = 0;
+    int64_t met = 0;
+    for (int64_t class = 0; class < groups_of(session->model); class ++) {
+        double iou = net_class_iou(session, class);
+        sum += isnan(iou) ? 0 : iou;
+        met += !isnan(iou);
+    }
+    return met > 0 ? sum / (double)met : 0;
+}
+
+static double label_f1(const int64_t *counts)
+{
+    int64_t all = counts[MEANT] + counts[SAID];
+    return all > 0 ? 2 * (double)counts[BOTH] / (double)all : NAN;
+}
+
+/* How often a yes scores higher than a no, those in one bin half; NAN: there are not both. */
+static double label_auc(const int64_t *counts)
+{
+    const int64_t *no = counts + COUNTS, *yes = no + BINS;
+    double below = 0, pairs = 0, all_no = 0, all_yes = 0;
+    for (int bin = 0; bin < BINS; bin++) {
+        pairs += (double)yes[bin] * (below + (double)no[bin] / 2);
+        below += (double)no[bin];
+        all_no += (double)no[bin];
+        all_yes += (double)yes[bin];
+    }
+    return all_no > 0 && all_yes > 0 ? pairs / (all_no * all_yes) : NAN;
+}
+
+static double mean_over_labels(const NetSession *session, double (*of)(const int64_t *counts))
+{
+    double sum = 0;
+    int64_t met = 0;
+    for (int64_t label = 0; label < groups_of(session->model); label++) {
+        double value = of(counts_of(session, label));
+        sum += isnan(value) ? 0 : value;
+        met += !isnan(value);
+    }
+    return met > 0 ? sum / (double)met : NAN;
+}
+
+static void add_numbers(NetFigures *figures, const double sums[NET_SUMS])
+{
+    double n = sums[NET_SUM_VALUES], mean = sums[NET_SUM_TARGETS] / n,
+           around = sums[NET_SUM_TARGET_SQUARES] - n * mean * mean;
+    add(figures, "MAE", "mae", sums[NET_SUM_ABSOLUTE] / n, false);
+    add(figures, "RMSE", "rmse", sqrt(sums[NET_SUM_SQUARED] / n), false);
+    if (around > 1e-12 * sums[NET_SUM_TARGET_SQUARES])
+        add(figures, "R²", "r2", 1 - sums[NET_SUM_SQUARED] / around, false);
+}
+
+static void add_classes(const NetSession *session, NetFigures *figures, double loss,
+                        const double sums[NET_SUMS])
+{
+    const NetModel *model = session->model;
+    bool text = model->numbers > 0 && model->output.rank == 2;
+    if (model->classes > FEW)
+        add(figures, "top-5", "top5_accuracy", sums[NET_SUM_TOP5] / sums[NET_SUM_ANSWERS], true);
+    if (text && model->loss_count == 1 && model->output_kind == NET_OUTPUT_LOGITS)
+        add(figures, "perplexity", "perplexity", exp(loss), false);
+    else if (model->targets > 1)
+        add(figures, "mean IoU", "mean_iou", mean_iou(session), true);
+}
+
+NetFigures net_figures_made(const NetSession *session, double loss, const double sums[NET_SUMS])
+{
+    NetFigures figures = {0};
+    if (sums[NET_SUM_ANSWERS] > 0)
+        add_classes(session, &figures, loss, sums);
+    if (sums[NET_SUM_LABELS] > 0) {
+        add(&figures, "accuracy", "label_accuracy", sums[NET_SUM_CORRECT] / sums[NET_SUM_LABELS],
+            true);
+        double f1 = mean_over_labels(session, label_f1), auc = mean_over_labels(session, label_auc);
+        if (!isnan(f1))
+            add(&figures, "F1", "f1", f1, false);
+        if (!isnan(auc))
+            add(&figures, "AUC", "auc", auc, false);
+    }
+    if (sums[NET_SUM_VALUES] > 0)
+        add_numbers(&figures, sums);
+    return figures;
+}
+
+const char *net_figures_text(char *text, size_t size, const NetFigures *figures, const char *before)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < figures->count && used < size; i++) {
+        const NetFigure *figure = &figures->items[i];
+        used += (size_t)snprintf(text + used, size - used,
+                                 figure->part ? "%s%s %.2f %%" : "%s%s %.4f", before, figure->name,
+                                 figure->part ? 100 * figure->value : figure->value);
+    }
+    return text;
+}
