@@ -159,11 +159,10 @@ static void check_moved(Training *t)
         const Wanted *target = &t->graph->wanted.items[i];
         if (target->shape.rank < 3)
             continue;
-        Diagnostic *d =
-            build_error(t->b, "shape-mismatch", found->span,
-                        "`augment` moves the images, and %s is held against a target with %s",
-                        target->loss, target->kind == TARGET_CLASSES ? "a class for each pixel"
-                                                                     : "a value for each pixel");
+        Diagnostic *d = build_error(
+            t->b, "shape-mismatch", found->span,
+            "`augment` moves the images, and %s is held against a target with %s", target->loss,
+            target->kind == TARGET_CLASSES ? "a class for each pixel" : "a value for each pixel");
         diag_help(d, "cutout moves nothing; `target=input` is the image as it was moved");
         return;
     }

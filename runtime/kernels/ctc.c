@@ -90,7 +90,8 @@ static double sum_ways(const Ways *ways)
         note(ways, 0, s, row[s]);
     }
     for (int64_t t = 1; t < ways->steps; t++)
-        for (int64_t s = places - 1; s >= 0; s--) { /* downwards: what is read is of the step before */
+        for (int64_t s = places - 1; s >= 0;
+             s--) { /* downwards: what is read is of the step before */
             double from = s > 0 ? joined(row[s], row[s - 1]) : row[s];
             if (may_leap(ways, s))
                 from = joined(from, row[s - 2]);
@@ -164,7 +165,6 @@ void net_ctc_backward_input(const NetCall *call)
     for (int lane = 0; lane < call->lanes; lane++) {
         const Ways ways = ways_of(call, lane);
         if (call->active[lane] != 0)
-            give_image(&ways,
-                       call->loss_weight / ((double)call->step->images * length_of(&ways)));
+            give_image(&ways, call->loss_weight / ((double)call->step->images * length_of(&ways)));
     }
 }
