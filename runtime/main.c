@@ -543,11 +543,11 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     _exit(FAILED);
 }
 
-static void watch_data(const NetData *data)
+static void watch_data(const char *what)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
     net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use",
-             program_invocation_short_name, data->what);
+             program_invocation_short_name, what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
@@ -594,9 +594,10 @@ static bool open_data(const Request *request, NetData *data, const NetSession *w
         .notes = notes,
         .progress = request->run.quiet ? NULL : show_progress,
     };
+    watch_data(opening.source); /* arrays are copied from a file's pages */
     if (!net_data_open(data, &opening, error))
         return false;
-    watch_data(data);
+    watch_data(data->what);
     return true;
 }
 
