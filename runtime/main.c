@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ typedef struct Request {
     double threads, max_steps, steps, many, count, samples;
     const char *norms, *prompt;
     double characters, temperature, top_k;
-    bool no_shuffle, no_cache;
+    double memory; /* bytes; 0: not said */
+    bool no_shuffle, no_cache, skip_broken;
     const char *output;
     double worst;
     char **operands;
@@ -121,6 +123,7 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
+    BYTES,      /* sets the double at `offset` to a size: 2GB */
     CORES,      /* sets bench.cores */
     VALIDATION, /* sets the setting to a part, or `validation` to a folder */
     HELP,
@@ -147,6 +150,12 @@ static const Option options[] = {
      AT(data)},
     {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
      .letter = 'o'},
+    {"memory", "SIZE",
+     "as 2GB: for decoded pictures, of which those that do not fit are decoded again for each "
+     "batch; without it, half of what there is",
+     TRAIN | TEST | PREDICT, BYTES, AT(memory)},
+    {"skip-broken", NULL, "leave out pictures that cannot be read", TRAIN | TEST | PREDICT, FLAG,
+     AT(skip_broken)},
     {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
      AT(weights)},
     {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
@@ -374,6 +383,31 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     return true;
 }
 
+/* "2GB", "512MB": powers of ten. */
+static bool set_bytes(double *bytes, const char *value, const char *name, NetError *error)
+{
+    static const struct Unit {
+        const char *name;
+        double bytes;
+    } units[] = {{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"K", 1e3},
+                 {"M", 1e6},  {"G", 1e9},  {"T", 1e12}, {"B", 1},     {"", 1}};
+    const char *unit = value + strspn(value, "0123456789.");
+    char *number = strndup(value, (size_t)(unit - value));
+    NetError ignored;
+    double factor = 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units && factor == 0; i++)
+        if (strcasecmp(unit, units[i].name) == 0)
+            factor = units[i].bytes;
+    bool good =
+        number && factor > 0
+        && net_parse_number(bytes, number, false, 1 / factor, 1e15 / factor, name, &ignored);
+    free(number);
+    *bytes *= factor;
+    return good
+           || net_fail(error, "%s %.100s: a size, as 2GB or 512MB, is expected", name,
+                       *value ? value : "''");
+}
+
 /* "1,2,4". */
 static bool set_cores(NetBench *bench, const char *value, const char *name, NetError *error)
 {
@@ -432,6 +466,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_interval(field, value, name, error);
     case VALIDATION:
         return set_validation(request, value, error);
+    case BYTES:
+        return set_bytes(field, value, name, error);
     case CORES:
         return set_cores(&request->bench, value, name, error);
     case HELP:
@@ -563,11 +599,11 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     _exit(FAILED);
 }
 
-static void watch_data(const NetData *data)
+static void watch_data(const char *what)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
     net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use",
-             program_invocation_short_name, data->what);
+             program_invocation_short_name, what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
@@ -590,27 +626,60 @@ static double validation_part(const Request *request)
     return net_setting(&request->settings, "validation", 0);
 }
 
-/* Ranks hold images in shares, as they train on them; a part of those is tested in another order,
- * so with one each rank has all. */
-static bool open_images(const Request *request, NetData *data, NetError *error)
+/* On a terminal, of what takes longer than a moment. */
+static void show_progress(const char *what, int64_t done, int64_t all)
 {
-    const char *source = data_source(request);
-    if (validation_part(request) > 0)
-        return net_data_open(data, source, request->model, seed_of(request), error);
-    return net_data_open_share(data, source, request->model, seed_of(request), batch_of(request),
-                               error);
+    static double start, last;
+    double now = net_seconds();
+    if (done <= 1 || start == 0)
+        start = last = now;
+    bool over = done == all, shown = last > start;
+    if (!isatty(STDERR_FILENO) || now - start < 1 || (now - last < 0.2 && !over))
+        return;
+    last = now;
+    fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 ", %.0f a second\x1b[K", what, done, all,
+            (double)done / (now - start));
+    if (over && shown)
+        fprintf(stderr, "\r\x1b[K");
 }
 
-static bool open_data(const Request *request, NetData *data, NetError *error)
+/* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as they
+ * train on them; a part of those is tested in another order, so with one each rank has all. */
+static NetOpening opening_of(const Request *request, const NetSession *weights, NetNotes *notes)
 {
-    if (!open_images(request, data, error))
+    return (NetOpening){
+        .source = data_source(request),
+        .model = request->model,
+        .settings = &request->settings,
+        .seed = seed_of(request),
+        .share = validation_part(request) == 0,
+        .batch = batch_of(request),
+        .threads = (int)request->threads,
+        .memory = (int64_t)request->memory,
+        .skip_broken = request->skip_broken,
+        .test_only = weights != NULL,
+        .class_lines = weights ? weights->class_lines : NULL,
+        .class_owner = "weights",
+        .recipe = weights ? weights->recipe : NULL,
+        .notes = notes,
+        .progress = request->run.quiet ? NULL : show_progress,
+    };
+}
+
+static bool open_data(const Request *request, NetData *data, const NetSession *weights,
+                      NetNotes *notes, NetError *error)
+{
+    const NetOpening opening = opening_of(request, weights, notes);
+    watch_data(opening.source); /* arrays are copied from a file's pages */
+    if (!net_data_open(data, &opening, error))
         return false;
-    watch_data(data);
+    watch_data(data->what);
     return true;
 }
 
 /* By what a training run is judged: see data/validation.c. */
-static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetError *error)
+static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
+                            NetError *error)
 {
     const NetModel *model = request->model;
     double part = validation_part(request);
@@ -622,9 +691,16 @@ static bool open_validation(const Request *request, NetData *data, uint64_t seed
                                   error);
     if (!source)
         return true;
-    if (model->numbers)
-        return net_validation_text(data, source, model, error);
-    return net_validation_open(data, source, model, seed_of(request) + 1, error);
+    NetOpening opening = opening_of(request, NULL, notes);
+    opening.source = source;
+    opening.seed++;
+    opening.share = false;
+    opening.test_only = true;
+    opening.class_lines = data->class_names;
+    opening.class_owner = "training images";
+    opening.recipe = data->recipe;
+    return model->numbers && model->targets > 1 ? net_validation_text(data, &opening, error)
+                                                : net_validation_open(data, &opening, error);
 }
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)
@@ -695,7 +771,8 @@ static bool load_first(NetSession *session, const Request *request, const NetTen
     if (!net_weights_read(session, NULL, weights, NULL, error))
         return false;
     net_forget_classes(session);
-    return net_session_normalise(session, &request->settings, error);
+    return net_recipe_set(session, NULL, error)
+           && net_session_normalise(session, &request->settings, error);
 }
 
 /* The run as it was left; the normalisation is the settings', which took the checkpoint's. */
@@ -718,13 +795,14 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = ready && open_data(request, &data, error)
-                && open_validation(request, &data, progress->split_seed, error)
+    bool good = ready && open_data(request, &data, NULL, notes, error)
+                && open_validation(request, &data, progress->split_seed, notes, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
-                && net_take_classes(session, &data, error);
+                && net_take_classes(session, &data, error)
+                && net_take_recipe(session, &data, error);
     if (good) {
         net_data_identify(&identity, &data);
         progress->data = &identity;
@@ -942,7 +1020,7 @@ static int run_train(Request *request)
         bool ready = !request->resume || resume(request, &from, &progress, &notes, &error);
         good = train_with(request, ready, &from, &progress, &notes, &end, &error);
     }
-    net_notes_close(&notes);
+    tell_notes(&notes);
     net_tensors_close(&from);
     free(log);
     tell_sums();
@@ -957,7 +1035,13 @@ static int run_train(Request *request)
 static bool open_test_data(const Request *request, NetSession *session, NetData *data,
                            NetError *error)
 {
-    return open_data(request, data, error) && net_take_classes(session, data, error);
+    NetNotes notes = {0};
+    bool good =
+        open_data(request, data, session, &notes, error) && net_take_classes(session, data, error);
+    if (good && data->test.count == 0)
+        good = net_fail(error, "%s has nothing to test with", data->what);
+    tell_notes(&notes);
+    return good;
 }
 
 /* Its name where it is known, else its number. */
@@ -1110,6 +1194,8 @@ static bool explain_image(NetSession *session, const NetImages *images, int64_t 
     NetError why;
     NetImages one = *images;
     one.count = 1;
+    if (images->stream)
+        return net_fail(error, "%.100s: what the network says is not finite", title);
     one.held = (NetHeld){0};
     one.arrays[0].values = (void *)net_image_at(images, index, 0);
     for (int i = 1; i < one.array_count; i++)
@@ -1118,22 +1204,63 @@ static bool explain_image(NetSession *session, const NetImages *images, int64_t 
     return net_fail(error, "%.100s: %.350s", title, why.text);
 }
 
-/* An image, drawn, and what the network says of it.  `room` is for [2][classes]. */
+/* The output's numbers, the first few. */
+static void print_numbers(const char *title, const float *values, int64_t count)
+{
+    enum { FEW = 8 };
+    printf("%s: ", SHOWN(title));
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        printf("%s%.6g", i ? ", " : "", (double)values[i]);
+    printf("%s\n", count > FEW ? ", …" : "");
+}
+
+/* Of how many positions each class is the likeliest, the commonest first; `shares` is for
+ * [classes]. */
+static void print_positions(const NetSession *session, const float *logits, const char *title,
+                            float *shares)
+{
+    const NetModel *model = session->model;
+    int64_t top[TOP] = {0};
+    memset(shares, 0, (size_t)model->classes * sizeof *shares);
+    for (int64_t position = 0; position < model->targets; position++) {
+        const float *at = logits + position * model->target_step;
+        int64_t best = 0;
+        for (int64_t k = 1; k < model->classes; k++)
+            best = at[k * model->class_step] > at[best * model->class_step] ? k : best;
+        shares[best] += 1;
+    }
+    int count = find_top(shares, model->classes, top);
+    printf("%s, %" PRId64 " positions: ", SHOWN(title), model->targets);
+    for (int i = 0; i < count; i++) {
+        char name[CLASS_TEXT];
+        printf("%s%s %.1f %%", i ? ", " : "", class_name(name, session, top[i]),
+               100 * (double)shares[top[i]] / (double)model->targets);
+    }
+    printf("\n");
+}
+
+/* Of one example the image, where it is one, drawn; and what the network says of it.  `room` is
+ * for [2][outputs]. */
 static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
                         const char *title, int label, float *room, NetError *error)
 {
-    int64_t classes = session->model->classes;
-    float *logits = room, *probabilities = room + classes;
-    net_answer(session, images, index, logits, probabilities);
-    if (!all_finite(logits, classes))
+    int64_t outputs = net_outputs(session->model);
+    bool picture = images->arrays[0].kind == NET_PIXELS && !images->stream;
+    float *logits = room, *probabilities = room + outputs;
+    if (picture)
+        net_answer(session, images, index, logits, probabilities);
+    else if (!net_answer_example(session, images, index, logits, probabilities, error))
+        return false;
+    if (!all_finite(logits, outputs))
         return explain_image(session, images, index, title, error);
-    if (images->arrays[0].kind == NET_PIXELS)
+    if (picture)
         net_draw_image(stdout, net_image_at(images, index, 0), session->image);
-    if (!net_has_classes(session->model)) {
-        printf("%s: %.6g\n", title, (double)logits[0]);
-        return true;
-    }
-    print_prediction(session, probabilities, title, label);
+    if (!net_has_classes(session->model))
+        print_numbers(title, logits, outputs);
+    else if (session->model->targets > 1)
+        print_positions(session, logits, title, probabilities);
+    else
+        print_prediction(session, probabilities, title, label);
     return true;
 }
 
@@ -1151,11 +1278,12 @@ static int label_of(const NetSession *session, const NetImages *images, int64_t 
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
-    float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
+    float *room = net_allocate(2 * (size_t)net_outputs(session->model), sizeof *room, error);
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
-        snprintf(title, sizeof title, "test image %" PRId64, i);
+        snprintf(title, sizeof title, "test %s %" PRId64,
+                 images->arrays[0].kind == NET_PIXELS ? "image" : "example", i);
         good = predict_one(session, images, i, names ? names[i] : title,
                            label_of(session, images, i), room, error);
     }
@@ -1239,8 +1367,8 @@ static bool report_answers(Request *request, NetReport *report, NetData *data, N
 {
     NetNotes notes = {0};
     bool training = request->model->training.phase_count > 0;
-    bool good = open_data(request, data, error)
-                && open_validation(request, data, seed_of(request), error)
+    bool good = open_data(request, data, NULL, &notes, error)
+                && open_validation(request, data, seed_of(request), &notes, error)
                 && (report->session = open_session(request, training, error))
                 && net_load(report->session, request->weights, error);
     if (good)
@@ -1294,7 +1422,7 @@ static int run_bench(Request *request)
         return complain(MISUSE,
                         "--cores prints a table of its own: without --json, --only and --many");
     request->bench.data = request->data ? &data : NULL;
-    bool good = (!request->data || open_data(request, &data, &error))
+    bool good = (!request->data || open_data(request, &data, NULL, NULL, &error))
                 && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     net_data_close(&data);
     return good ? DONE : fail(&error);
