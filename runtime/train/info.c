@@ -69,14 +69,18 @@ static void print_settings(const NetModel *model, FILE *out)
 
 void net_info(const NetModel *model, FILE *out)
 {
-    char input[NET_SHAPE_TEXT];
+    char input[NET_SHAPE_TEXT], output[NET_SHAPE_TEXT];
     fprintf(
         out,
         "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
-        "grain           %d images\ninput           %s\nclasses         %" PRId64 "\n",
+        "grain           %d images\ninput           %s\n",
         model->name, SHOWN(model->source), model->target, model->kernels,
         model->real_bytes == 4 ? "float32" : "float64", model->lanes,
-        shape_text(input, model->input), model->classes);
+        shape_text(input, model->input));
+    if (net_has_classes(model))
+        fprintf(out, "classes         %" PRId64 "\n", model->classes);
+    if (!net_has_classes(model) || model->targets > 1)
+        fprintf(out, "output          %s\n", shape_text(output, model->output));
     print_layers(model, out);
     print_totals(model, out);
     print_arena(out, "training", &model->training);
