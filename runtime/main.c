@@ -1268,10 +1268,12 @@ static bool predict_one(NetSession *session, const NetImages *images, int64_t in
 static int label_of(const NetSession *session, const NetImages *images, int64_t index)
 {
     const NetModel *model = session->model;
-    if (!images->has_targets || model->wanted_count < 1 || model->wanted[0].positions > 1
-        || model->wanted[0].kind != NET_CLASSES)
+    int number = net_main_target(model);
+    if (!images->has_targets || number < 0 || model->wanted[number].positions > 1)
         return -1;
-    const NetArray *array = &images->arrays[images->targets[0]];
+    const NetArray *array = &images->arrays[images->targets[number]];
+    if (!net_is_by_class(&model->wanted[number], array))
+        return -1;
     return (int)net_array_whole(array, net_array_at(array, index, 0), 0);
 }
 
