@@ -629,18 +629,21 @@ static double validation_part(const Request *request)
 /* On a terminal, of what takes longer than a moment. */
 static void show_progress(const char *what, int64_t done, int64_t all)
 {
-    static double start, last;
+    static double start, last; /* last 0: nothing is shown */
+    static int64_t before;
     double now = net_seconds();
-    if (done <= 1 || start == 0)
-        start = last = now;
-    bool over = done == all, shown = last > start;
-    if (!isatty(STDERR_FILENO) || now - start < 1 || (now - last < 0.2 && !over))
+    if (start == 0 || done < before) { /* something new */
+        start = now;
+        last = 0;
+    }
+    before = done;
+    if (done == all && last > 0)
+        fprintf(stderr, "\r\x1b[K");
+    if (!isatty(STDERR_FILENO) || done == all || now - start < 1 || now - last < 0.2)
         return;
     last = now;
     fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 ", %.0f a second\x1b[K", what, done, all,
             (double)done / (now - start));
-    if (over && shown)
-        fprintf(stderr, "\r\x1b[K");
 }
 
 /* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as they

@@ -267,6 +267,8 @@ static bool decode_all(NetImages *images, NetStream *stream, int32_t *labels,
     bool good = work.room != NULL;
     if (good)
         run(&work, pool);
+    if (good && opening->progress)
+        opening->progress("decoding pictures", work.count, work.count);
     if (good && work.failed)
         good = net_fail(error, "%s", work.error.text);
     if (good && work.broken.count > 0)
