@@ -529,7 +529,8 @@ static int want_target(Training *t, const Node *loss, const Output *of, const Wa
     return graph->wanted.count - 1;
 }
 
-/* The network's input, as what a loss is held against. */
+/* The network's input, as what a loss is held against: its values in their order, whatever axes the
+ * output has. */
 static bool fits_input(Training *t, const Node *loss, Span at)
 {
     const Tensor *input = t->graph->input;
@@ -538,7 +539,7 @@ static bool fits_input(Training *t, const Node *loss, Span at)
     ClassLayout layout = class_layout_of(shape);
     if (classes == whole
         && (classes ? layout.targets == shape_elements(input->shape)
-                    : shape_equal(shape, input->shape)))
+                    : shape_elements(shape) == shape_elements(input->shape)))
         return true;
     Diagnostic *d;
     if (classes != whole)

@@ -150,11 +150,47 @@ static const struct DataSet *find_setting_set(const Training *t)
     return data != NULL ? find_data_set(data->word) : NULL;
 }
 
+/* Whether the output is held against the class that the data have; not where it is one number, nor
+ * where the loss says another target. */
+static bool may_be_class(const Node *loss)
+{
+    return loss == NULL
+           || (loss->target >= 0
+               && (loss->op->target == TARGET_CLASSES
+                   || shape_elements(loss->inputs.items[0]->shape) > 1));
+}
+
+/* What moves an image's values would have to move those of its target. */
+static void check_moved(Training *t)
+{
+    static const char *const moves[] = {"augment.random_crop", "augment.horizontal_flip",
+                                        "augment.random_affine"};
+    const Setting *found = NULL;
+    for (int i = 0; i < t->graph->settings.count && found == NULL; i++)
+        for (size_t k = 0; k < sizeof moves / sizeof *moves; k++)
+            if (strncmp(t->graph->settings.items[i].path, moves[k], strlen(moves[k])) == 0)
+                found = &t->graph->settings.items[i];
+    for (int i = 0; found != NULL && i < t->graph->wanted.count; i++) {
+        const Wanted *target = &t->graph->wanted.items[i];
+        if (target->shape.rank < 3)
+            continue;
+        Diagnostic *d = build_error(
+            t->b, "shape-mismatch", found->span,
+            "`augment` moves the images, and %s is held against a target with %s", target->loss,
+            target->kind == TARGET_CLASSES ? "a class for each pixel" : "a value for each pixel");
+        diag_help(d, "cutout moves nothing; `target=input` is the image as it was moved");
+        return;
+    }
+}
+
 void check_positions(Training *t)
 {
+    check_moved(t);
     const Node *loss = t->graph->loss;
     const Tensor *input = t->graph->input;
     const struct DataSet *set = find_setting_set(t);
+    if (set != NULL && may_be_class(loss))
+        check_classes(t, set, find_setting(t->graph, "data")->span);
     if (loss != NULL && loss->op->target == TARGET_CLASSES && loss->target >= 0 && input != NULL
         && set != NULL && set->classes > 0)
         node_has_rank(loss, RANK(1));
@@ -195,7 +231,6 @@ void resolve_data(Training *t, const SettingDef *def)
     if (set->dim[0] > 0)
         check_numbers(t, false, word->span);
     check_input(t, set, word->span);
-    check_classes(t, set, word->span);
 }
 
 /* ------------------------------------------------------------ normalize */

@@ -158,7 +158,8 @@ static void note_truth(const Pass *pass, int64_t image)
     bool there = number >= 0 && image < batch->count && has_targets(batch);
     const NetTarget *target = there ? &model->wanted[number] : NULL;
     const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
-    there = there && net_is_by_class(target, array) && target->positions == model->targets;
+    there = there && net_is_by_class(target, array) && target->positions == model->targets
+            && (model->output_kind != NET_OUTPUT_NUMBERS || model->output.rank == 1);
     const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
     for (int64_t i = 0; i < model->targets; i++) {
         int32_t class = there ? net_target_class(target, array, from, i) : -1;

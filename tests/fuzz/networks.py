@@ -58,8 +58,21 @@ def all_see_the_image(size, axis, out):
     )
 
 
-# Whole numbers: the images that networks are given here hold others.
-NOT_DRAWN = {"affine_grid", "embedding"}
+# Losses that grow with the output and whose slopes do not: where a random network's output is
+# millions, differences of such a loss are rounding.
+STRAIGHT = {"l1", "huber", "smooth_l1", "bce_with_logits", "nll", "hinge_embedding", "kl_div"}
+# Besides those, losses of several named outputs, or of a row of classes; and of whole numbers: the
+# images that networks are given here hold others.
+NOT_DRAWN = {"affine_grid", "embedding", "triplet", "contrastive", "ctc"} | STRAIGHT
+# Of one output in place of mse; their own draws, so that the rest of a network stays as it is.
+LOSSES = [
+    "mse",
+    "mse(reduction=sum)",
+    "hinge(p=2)",
+    "cosine",
+    "cross_entropy(ignore_index=0)",
+    "cross_entropy(ignore_index=1, label_smoothing=0.1)",
+]
 
 
 @functools.cache
@@ -115,6 +128,7 @@ class Scope:
 class Writer:
     def __init__(self, seed, operators):
         self.random = random.Random(seed)
+        self.other = random.Random(-1 - seed)
         self.operators = operators
         self.blocks = []  # texts
         self.functions = []  # (name, how many tensors, whether it has a number)
@@ -1467,7 +1481,7 @@ class Writer:
             f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
         )
         if "mse" in self.operators and self.chance(0.2):
-            loss = "mse"
+            loss = self.other.choice(LOSSES)
         schedule = self.schedule() if self.chance(0.6) else ""
         lines = [
             'data      "images"',
