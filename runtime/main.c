@@ -968,6 +968,54 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
+/* Of an output that is no classes: a number, a few of them, or where an image's lie. */
+static void print_numbers(const NetSession *session, const float *values, const char *title)
+{
+    enum { A_FEW = 16 };
+    int64_t count = net_outputs(session->model);
+    float least = values[0], most = values[0];
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        least = values[i] < least ? values[i] : least;
+        most = values[i] > most ? values[i] : most;
+        sum += (double)values[i];
+    }
+    printf("%s:", SHOWN(title));
+    for (int64_t i = 0; count <= A_FEW && i < count; i++)
+        printf(" %.6g", (double)values[i]);
+    if (count > A_FEW)
+        printf(" %" PRId64 " numbers from %.6g to %.6g, mean %.6g", count, (double)least,
+               (double)most, sum / (double)count);
+    printf("\n");
+}
+
+/* Of a class for each position, which classes have most of them. */
+static bool print_positions(const NetSession *session, const float *logits, const char *title,
+                            NetError *error)
+{
+    const NetModel *model = session->model;
+    int64_t top[TOP] = {0};
+    char name[CLASS_TEXT];
+    float *shares = net_allocate((size_t)model->classes, sizeof *shares, error);
+    if (!shares)
+        return false;
+    for (int64_t p = 0; p < model->targets; p++) {
+        const float *at = logits + p * model->target_step;
+        int64_t best = 0;
+        for (int64_t k = 1; k < model->classes; k++)
+            best = at[k * model->class_step] > at[best * model->class_step] ? k : best;
+        shares[best] += 1 / (float)model->targets;
+    }
+    int count = find_top(shares, model->classes, top);
+    printf("%s: of %" PRId64 " positions", SHOWN(title), model->targets);
+    for (int i = 0; i < count && shares[top[i]] > 0; i++)
+        printf("%s %.1f %% %s", i ? "," : "", 100 * (double)shares[top[i]],
+               class_name(name, session, top[i]));
+    printf("\n");
+    free(shares);
+    return true;
+}
+
 /* Why what the network says of an image is not finite. */
 static bool explain_image(NetSession *session, const NetImages *images, int64_t index,
                           const char *title, NetError *error)
@@ -983,21 +1031,23 @@ static bool explain_image(NetSession *session, const NetImages *images, int64_t 
     return net_fail(error, "%.100s: %.350s", title, why.text);
 }
 
-/* An image, drawn, and what the network says of it.  `room` is for [2][classes]. */
+/* An image, drawn, and what the network says of it.  `room` is for [2][outputs]. */
 static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
                         const char *title, int label, float *room, NetError *error)
 {
-    int64_t classes = session->model->classes;
-    float *logits = room, *probabilities = room + classes;
+    int64_t outputs = net_outputs(session->model);
+    float *logits = room, *probabilities = room + outputs;
     net_answer(session, images, index, logits, probabilities);
-    if (!all_finite(logits, classes))
+    if (!all_finite(logits, outputs))
         return explain_image(session, images, index, title, error);
     if (images->arrays[0].kind == NET_PIXELS)
         net_draw_image(stdout, net_image_at(images, index, 0), session->image);
     if (!net_has_classes(session->model)) {
-        printf("%s: %.6g\n", title, (double)logits[0]);
+        print_numbers(session, logits, title);
         return true;
     }
+    if (session->model->targets > 1)
+        return print_positions(session, logits, title, error);
     print_prediction(session, probabilities, title, label);
     return true;
 }
@@ -1006,17 +1056,19 @@ static bool predict_one(NetSession *session, const NetImages *images, int64_t in
 static int label_of(const NetSession *session, const NetImages *images, int64_t index)
 {
     const NetModel *model = session->model;
-    if (!images->has_targets || model->wanted_count < 1 || model->wanted[0].positions > 1
-        || model->wanted[0].kind != NET_CLASSES)
+    int number = net_main_target(model);
+    if (!images->has_targets || number < 0 || model->wanted[number].positions > 1)
         return -1;
-    const NetArray *array = &images->arrays[images->targets[0]];
+    const NetArray *array = &images->arrays[images->targets[number]];
+    if (!net_is_by_class(&model->wanted[number], array))
+        return -1;
     return (int)net_array_whole(array, net_array_at(array, index, 0), 0);
 }
 
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
-    float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
+    float *room = net_allocate(2 * (size_t)net_outputs(session->model), sizeof *room, error);
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
