@@ -1169,9 +1169,7 @@ class Writer:
         return f"constant({text(shape)}, {text(values) if count > 1 and self.chance(0.7) else 0.4})"
 
     def embedding(self, numbers):
-        named = {"padding_idx": self.random.randrange(numbers)} if self.chance(0.2) else {}
-        named |= {"num_embeddings": numbers} if self.chance(0.2) else {}
-        return named
+        return {"num_embeddings": numbers} if self.chance(0.2) else {}
 
     def embedded(self, scope, lines, shape, depth):
         """What the input's whole numbers, or some of them, are embedded as, joined to the chain."""
