@@ -542,7 +542,7 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
     Text *fields = plan->graph->sequence ? &emitter->one_row : &emitter->one_image;
     text_add(fields,
              "    .%s = { %s, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g, %s },\n"
-             "    .%spackings = %spackings,\n    .%spacking_count = %d,\n    .%spacked = %lld,\n",
+             "    .%spackings = %spackings, .%spacking_count = %d,\n    .%spacked = %lld,\n",
              name, name, whole_lines(plan->scratch_elements), plan->kept_elements,
              plan->placements[plan->logits->id].address, writer.work, writer.shared,
              plan->outputs.count ? format("%s_outputs", name) : "0", of, of, of,

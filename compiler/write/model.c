@@ -324,7 +324,7 @@ static void emit_targets(Emitter *emitter)
         layout = class_layout_of(graph->output->shape);
     text_add(
         emitter->module.out,
-        "    .classes = %lld,\n    .targets = %lld,\n    .class_step = %lld,\n    .target_step "
+        "    .classes = %lld, .targets = %lld,\n    .class_step = %lld, .target_step "
         "= %lld,\n",
         layout.classes, layout.targets, layout.class_step, layout.target_step);
 }
@@ -335,8 +335,8 @@ static void emit_row_fields(Emitter *emitter)
     const Node *obstacle = emitter->obstacle;
     if (!emitter->one_row.length) {
         emit_program_fields(emitter, "row", NULL);
-        text_add(emitter->module.out, "    .row_packings = 0,\n    .row_packing_count = 0,\n"
-                                      "    .row_packed = 0,\n    .row_kept = 0,\n");
+        text_add(emitter->module.out, "    .row_packings = 0, .row_packing_count = 0,\n"
+                                      "    .row_packed = 0, .row_kept = 0,\n");
     }
     text_add_range(emitter->module.out, text_chars(&emitter->one_row), emitter->one_row.length);
     text_add(emitter->module.out, "    .row_obstacle = %s,\n",
@@ -370,21 +370,21 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
         "%lld,\n",
         shape_in_c(graph->input->shape), graph->input->choices);
     emit_targets(emitter);
-    text_add(emitter->module.out, "    .outputs = %s,\n    .output_count = %d,\n",
+    text_add(emitter->module.out, "    .outputs = %s, .output_count = %d,\n",
              graph->outputs.count ? "outputs" : "0", graph->outputs.count);
-    text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
+    text_add(emitter->module.out, "    .parameters = %s, .parameter_count = %d,\n",
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
-    text_add(emitter->module.out, "    .aliases = %s,\n    .alias_count = %d,\n",
+    text_add(emitter->module.out, "    .aliases = %s, .alias_count = %d,\n",
              graph->aliases.count ? "aliases" : "0", graph->aliases.count);
-    text_add(emitter->module.out, "    .derived = %s,\n    .derived_count = %d,\n",
+    text_add(emitter->module.out, "    .derived = %s, .derived_count = %d,\n",
              graph->derived.count ? "derived" : "0", graph->derived.count);
     text_add(emitter->module.out,
-             "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n",
+             "    .trained = %lld, .buffers = %lld, .counters = %lld,\n",
              graph->trained_elements, graph->buffer_elements, graph->counters);
     text_add(emitter->module.out,
-             "    .layers = layers,\n    .layer_count = %d,\n    .structure = structure,\n",
+             "    .layers = layers, .layer_count = %d,\n    .structure = structure,\n",
              layers);
-    text_add(emitter->module.out, "    .load_at_once = %s,\n    .update_at_once = %s,\n",
+    text_add(emitter->module.out, "    .load_at_once = %s, .update_at_once = %s,\n",
              emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
     emit_program_fields(emitter, "training", training);
@@ -392,19 +392,19 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     if (!emitter->one_image.length) {
         emit_program_fields(emitter, "single", NULL);
         text_add(emitter->module.out,
-                 "    .packings = 0,\n    .packing_count = 0,\n    .packed = 0,\n");
+                 "    .packings = 0, .packing_count = 0, .packed = 0,\n");
     }
     text_add_range(emitter->module.out, text_chars(&emitter->one_image), emitter->one_image.length);
-    text_add(emitter->module.out, "    .settings = %s,\n    .setting_count = %d,\n",
+    text_add(emitter->module.out, "    .settings = %s, .setting_count = %d,\n",
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
-             "    .inputs = inputs,\n    .input_count = %d,\n",
+             "    .inputs = inputs, .input_count = %d,\n",
              graph->inputs.count);
     emit_row_fields(emitter);
     text_add(emitter->module.out,
-             "    .wanted = %s,\n    .wanted_count = %d,\n    .losses = %s,\n    .loss_count = "
-             "%d,\n    .main_loss = %d,\n    .output_kind = %s,\n    .output = %s,\n};\n\n"
+             "    .wanted = %s, .wanted_count = %d,\n    .losses = %s, .loss_count = "
+             "%d, .main_loss = %d,\n    .output_kind = %s,\n    .output = %s,\n};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "

@@ -53,6 +53,7 @@ EVERYTHING = [
     "mul { branch { sigmoid }\n branch { } }",
     *ROUND_TRIPS,
 ]
+
 LONGEST = 300  # lines of a function
 FUNCTION = re.compile(r"^(?:static|int) [^;={]*\)\n\{\n(.*?)^\}\n", re.S | re.M)
 
@@ -104,7 +105,34 @@ EVALUATED_AS_MORE = {
     "i386": ["gcc", "-m32", "-msse2", "-mfpmath=387", "-Wno-psabi"],
     "s390x": ["s390x-linux-gnu-gcc"],
 }
-SETTINGS = {"f32": "cross_entropy", "f64": "mse"}
+# Those of the losses that are of named outputs find them in heads of their own.
+HEADS = [
+    "aside { flatten;  linear(5) as head1;  output one }",
+    "aside { flatten;  linear(5) as head2;  output other }",
+    "aside { flatten;  linear(5) as head3;  output third }",
+    "aside { flatten;  linear(40) as steps;  reshape([8, 5]);  log_softmax(axis=-1);  output said }",
+]
+TRIPLET = "triplet(one, other, third)"  # is held against nothing
+LOSSES = {
+    "f32": [
+        *("cross_entropy", "nll", "hinge", "ctc(3), output=said", TRIPLET),
+        *("cosine(one, third)", "contrastive(other, third)"),
+    ],
+    "f64": ["mse", "l1", "huber", "smooth_l1", "bce_with_logits", "kl_div", "hinge_embedding"],
+}
+SETTINGS = {
+    dtype: "\n    loss ".join(
+        loss if loss == TRIPLET else f"{loss}, target=t{i}" for i, loss in enumerate(losses)
+    )
+    for dtype, losses in LOSSES.items()
+}
+
+
+def everything(losses):
+    """A network with every operator of the table, and these losses."""
+    last = "    conv2d(6, 3, stride=2) as last\n"
+    heads = "".join(f"    {head}\n" for head in HEADS if re.search(r"\w+(?= })", head)[0] in losses)
+    return network(EVERYTHING, losses).replace(last, heads + last)
 
 
 def works(command, tmp_path):
@@ -149,7 +177,7 @@ def every_operator(request, tmp_path_factory):
     """The C of a network with every operator of the table."""
     dtype, kernels = request.param
     folder = tmp_path_factory.mktemp("every")
-    (folder / "every.net").write_text(network(EVERYTHING, SETTINGS[dtype]))
+    (folder / "every.net").write_text(everything(SETTINGS[dtype]))
     source = folder / "every.c"
     options = f"--dtype={dtype} --kernels={kernels} --target=x86-64-v3".split()
     netc("emit", *options, "-o", source, folder / "every.net")
@@ -159,7 +187,7 @@ def every_operator(request, tmp_path_factory):
 def test_every_operator_is_there(tmp_path):
     seen = set()
     for loss in SETTINGS.values():
-        (tmp_path / "every.net").write_text(network(EVERYTHING, loss))
+        (tmp_path / "every.net").write_text(everything(loss))
         seen |= set(
             re.findall(
                 r"NetKernel net_(\w+)_forward;",
