@@ -41,6 +41,8 @@ typedef struct Request {
     const char *norms, *prompt;
     double characters, temperature, top_k;
     bool no_shuffle;
+    const char *output;
+    double worst;
     char **operands;
     int operand_count;
 } Request;
@@ -104,7 +106,8 @@ enum {
     GRADCHECK = 16,
     INFO = 32,
     GENERATE = 64,
-    ANY = 127
+    REPORT = 128,
+    ANY = 255
 };
 
 typedef enum Kind {
@@ -131,24 +134,30 @@ typedef struct Option {
     double min, max;
     const char *setting;
     const char *const *words; /* ends with NULL */
+    char letter;              /* a short name; 0: none */
 } Option;
 
 #define AT(field) .offset = offsetof(Request, field)
 
 static const Option options[] = {
     {"data", "DIR|synthetic", "the images; without it, the network's own setting",
-     TRAIN | TEST | PREDICT, WORD, AT(data)},
+     TRAIN | TEST | PREDICT | REPORT, WORD, AT(data)},
     {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
+    {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
+     .letter = 'o'},
     {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
      AT(weights)},
+    {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
+     AT(weights)},
+    {"worst", "N", "how many of its worst mistakes are shown", REPORT, NUMBER, AT(worst), 0, 1000},
     {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
      .setting = "epochs"},
-    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING,
+    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT, SETTING,
      .setting = "batch"},
     {"lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr"},
     {"seed", "N", "of the first weights, the shuffles and dropout",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING, .setting = "seed"},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, SETTING, .setting = "seed"},
     {"prompt", "TEXT", "what the text begins with", GENERATE, WORD, AT(prompt)},
     {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
     {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
@@ -156,7 +165,8 @@ static const Option options[] = {
     {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
     {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
     {"threads", "N", "how many; no result depends on it",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE, NUMBER, AT(threads), 1, MAX_THREADS},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT, NUMBER, AT(threads), 1,
+     MAX_THREADS},
     {"norms", "all|rank",
      "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
@@ -166,7 +176,7 @@ static const Option options[] = {
     {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
     {"validation", "X|DIR",
      "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
-     TRAIN, .kind = VALIDATION},
+     TRAIN | REPORT, .kind = VALIDATION},
     {"early-stop", "N", "end the run when N epochs have been no better than one before", TRAIN,
      SETTING, .setting = "stop.patience"},
     {"save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save)},
@@ -209,7 +219,7 @@ static const Option options[] = {
     {"random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG,
      AT(gradcheck.random_init)},
     {"set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, .kind = PAIR},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, .kind = PAIR},
     {"help", NULL, "say this", ANY, .kind = HELP},
     {"version", NULL, "say the version", ANY, .kind = SHOW_VERSION},
 };
@@ -428,15 +438,31 @@ static bool apply(Request *request, const Option *option, const char *value, Net
 
 enum { OPTION = 256 }; /* what getopt gives for the first option: beyond any letter */
 
-/* getopt's own table of the command's options; val is OPTION and our index. */
-static void list_options(struct option *list, const Command *command)
+/* getopt's own tables of the command's options; val is OPTION and our index. */
+static void list_options(struct option *list, char *letters, const Command *command)
 {
-    for (int i = 0; i < OPTIONS; i++)
-        if (options[i].commands & command->bit)
-            *list++ =
-                (struct option){options[i].name, options[i].value ? required_argument : no_argument,
-                                NULL, OPTION + i};
+    *letters++ = ':';
+    for (int i = 0; i < OPTIONS; i++) {
+        if (!(options[i].commands & command->bit))
+            continue;
+        *list++ = (struct option){
+            options[i].name, options[i].value ? required_argument : no_argument, NULL, OPTION + i};
+        if (options[i].letter) {
+            *letters++ = options[i].letter;
+            *letters++ = ':';
+        }
+    }
     *list = (struct option){0};
+    *letters = 0;
+}
+
+/* Our index of what getopt found. */
+static int index_of(int found, const Command *command)
+{
+    for (int i = 0; i < OPTIONS && found < OPTION; i++)
+        if (options[i].commands & command->bit && options[i].letter == found)
+            return i;
+    return found - OPTION;
 }
 
 static void print_version(const NetModel *model)
@@ -449,19 +475,20 @@ static void print_version(const NetModel *model)
 static int read_options(Request *request, const Command *command, int argc, char **argv)
 {
     struct option list[OPTIONS + 1];
-    list_options(list, command);
+    char letters[2 * OPTIONS + 2];
+    list_options(list, letters, command);
     optind = 0; /* getopt begins anew, whatever it read last */
-    for (int found; (found = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
+    for (int found; (found = getopt_long(argc, argv, letters, list, NULL)) != -1;) {
         NetError error;
         if (found == ':')
             return complain(MISUSE, "%s needs a value: %s", argv[optind - 1],
-                            options[optopt - OPTION].value);
+                            options[index_of(optopt, command)].value);
         if (found == '?' && optopt >= OPTION)
             return complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
         if (found == '?')
             return unknown_option(command,
                                   optopt ? (char[]){'-', (char)optopt, '\0'} : argv[optind - 1]);
-        const Option *option = &options[found - OPTION];
+        const Option *option = &options[index_of(found, command)];
         if (option->kind == HELP) {
             print_help(request, command);
             return DONE;
@@ -1154,6 +1181,49 @@ static int run_generate(Request *request)
     return good ? DONE : fail(&error);
 }
 
+/* --------------------------------------------------------------- report */
+
+/* What the network makes of the images that its run was judged by. */
+static bool report_answers(Request *request, NetReport *report, NetData *data, NetError *error)
+{
+    NetNotes notes = {0};
+    bool training = request->model->training.phase_count > 0;
+    bool good = open_data(request, data, error)
+                && open_validation(request, data, seed_of(request), error)
+                && (report->session = open_session(request, training, error))
+                && net_load(report->session, request->weights, error);
+    if (good)
+        net_normal_settle(report->session, &request->settings, request->weights, &notes);
+    tell_notes(&notes);
+    report->data = data;
+    return good && net_take_classes(report->session, data, error);
+}
+
+static int run_report(Request *request)
+{
+    NetError error;
+    NetData data = {0};
+    if (request->operand_count != 1 || !request->output)
+        return complain(MISUSE, "report needs a run's log and a page to write: report run.jsonl -o "
+                                "run.html");
+    if (!request->weights && request->data)
+        return complain(MISUSE, "--data is of --weights F: what the network makes of these images");
+    if (net_same_file(request->output, request->operands[0])
+        || (request->weights && net_same_file(request->output, request->weights)))
+        return complain(MISUSE, "the page would replace what it is made of: give --output another "
+                                "file");
+    NetReport report = {.model = request->model,
+                        .log = request->operands[0],
+                        .out = request->output,
+                        .weights = request->weights,
+                        .worst = (int)request->worst};
+    bool good = !request->weights || report_answers(request, &report, &data, &error);
+    good = good && net_report(&report, &error);
+    net_close(report.session);
+    net_data_close(&data);
+    return good ? DONE : fail(&error);
+}
+
 /* ------------------------------------------------ bench, gradcheck, info */
 
 /* What --cores prints is a table, and all of it. */
@@ -1209,6 +1279,8 @@ static const Command commands[] = {
     {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
     {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
+    {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
+     run_report},
     {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
      run_bench},
     {"gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK,
@@ -1276,6 +1348,7 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
                        .count = 5,
                        .samples = 32,
                        .characters = 500,
+                       .worst = 24,
                        .temperature = 1};
     if (command->bit != TRAIN && net_rank_count() > 1)
         return complain(MISUSE, "%s is one process's: of the commands only train takes ranks",

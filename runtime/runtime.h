@@ -917,8 +917,29 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
+/* data/paint.c: pixels of a byte, [h][w][channels] of 1, 3 or 4, as PNG; free() it.  NULL: *error
+ * says why. */
+uint8_t *net_encode_png(const uint8_t *pixels, int64_t height, int64_t width, int channels,
+                        size_t *bytes, NetError *error);
+bool net_write_png(const char *path, const uint8_t *pixels, int64_t height, int64_t width,
+                   int channels, NetError *error);
+/* An image [c][h][w] as [h][w][channels], its first channel where it has not three; free() it. */
+uint8_t *net_interleave(const uint8_t *planes, NetShape shape, int *channels, NetError *error);
+
+/* report/page.c: a run's log, and where there are weights what the network makes of the images
+ * that the run was judged by, as one page of HTML. */
+typedef struct NetReport {
+    const NetModel *model;
+    const char *log, *out, *weights;
+    NetSession *session; /* with the weights, which weights and data name; NULL: none */
+    const NetData *data;
+    int worst; /* mistakes that are shown */
+} NetReport;
+bool net_report(const NetReport *report, NetError *error);
+
 /* train/art.c: an image drawn in a terminal's characters. */
 void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
+bool net_is_utf8(void); /* the locale's characters are */
 
 /* train/measure.c: what a benchmark is made of. */
 enum { NET_REPEATS = 5 };

@@ -28,7 +28,7 @@ typedef struct Picture {
     int64_t rows, columns;
 } Picture;
 
-static bool is_utf8(void)
+bool net_is_utf8(void)
 {
     setlocale(LC_CTYPE, "");
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
@@ -38,7 +38,7 @@ static bool is_utf8(void)
 static Style choose_style(FILE *out)
 {
     const char *term = getenv("TERM"), *depth = getenv("COLORTERM"), *none = getenv("NO_COLOR");
-    if (!is_utf8())
+    if (!net_is_utf8())
         return PLAIN;
     if (!isatty(fileno(out)) || (none && *none) || !term || strcmp(term, "dumb") == 0)
         return SHADES;

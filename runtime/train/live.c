@@ -27,17 +27,6 @@ const char *net_colour(FILE *file, const char *sequence)
     return net_is_terminal(file) && !(none && *none) ? sequence : "";
 }
 
-static bool is_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (int i = 0; i < 3; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value)
-            return strcasestr(value, "UTF-8") || strcasestr(value, "UTF8");
-    }
-    return false;
-}
-
 /* ----------------------------------------------------- how the loss went */
 
 /* When there is no room for one more, neighbours become one. */
@@ -165,7 +154,7 @@ static void draw_text(FILE *out, const Colours *colours, const char *colour, con
 void net_live_draw(FILE *terminal, const NetLive *line, int columns)
 {
     const Colours all = colours_of(terminal), *colours = &all;
-    bool utf8 = is_utf8();
+    bool utf8 = net_is_utf8();
     Layout layout = lay_out(line, columns, utf8);
     fputc('\r', terminal);
     draw_text(terminal, colours, "", line->head, layout.head);
