@@ -170,6 +170,8 @@ NetJudged net_judged(const NetData *data);
 int64_t net_trained_images(const NetData *data);
 /* Takes a part of the training images to judge by; `by_class`: as large a part of each class. */
 bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed, NetError *error);
+/* The training images in an epoch's order, shuffled, to order[0 … net_trained_images()). */
+void net_order_images(int32_t *order, const NetData *data, uint64_t seed, uint64_t epoch);
 /* Reads others: a folder with a folder for each class, or what net_data_open reads, of which it is
  * the test images, or all where there are no test images. */
 bool net_validation_open(NetData *data, const char *source, NetShape want, int64_t classes,
@@ -865,8 +867,10 @@ typedef struct NetMeter {
     double stepped;         /* when the last step was done */
     double between;         /* seconds from an epoch's last step to the next one's beginning */
     NetTrend trend;
+    const char *label; /* of one of several runs, which shows nothing but its live line; NULL */
 } NetMeter;
-void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
+/* label: of one of several runs; NULL */
+void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
 /* `loss` is the step's, `trained` the epoch's so far. */
@@ -897,6 +901,14 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,
                        int64_t epochs, int64_t max_steps, NetError *error);
 
+/* What a run came to. */
+typedef struct NetOutcome {
+    bool any;           /* it was judged at least once; else the rest is 0 */
+    NetEpoch last, top; /* the last epoch, and the best */
+    uint64_t seed;
+    double seconds;
+} NetOutcome;
+
 /* train/loop.c */
 typedef struct NetRun {
     const char *save, *best, *checkpoint, *gradients, *log; /* paths, or NULL */
@@ -909,6 +921,8 @@ typedef struct NetRun {
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
     int *speaker;      /* of several ranks the one that says why a run cannot begin; may be NULL */
     double statistics; /* are logged every so many steps; 0: never */
+    const char *label; /* of one of several runs: it shows its live line only, with this before */
+    NetOutcome *outcome; /* is filled; NULL: nobody asks */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal
@@ -916,6 +930,35 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
  * the run goes on: NET_FAILED, then, and *error is the last sentence of several. */
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
+
+/* train/trials.c: what several runs came to. */
+enum { NET_MAX_AXES = 8 };
+/* Runs with the same settings but for the seed. */
+typedef struct NetTrial {
+    const char *values[NET_MAX_AXES]; /* as they are written */
+    NetOutcome *outcomes;
+    int count;
+} NetTrial;
+typedef struct NetTrials {
+    const char *paths[NET_MAX_AXES]; /* the settings in which the trials differ */
+    int axes;
+    NetTrial *items;
+    int count;
+} NetTrials;
+/* A row for each trial, the best first; nothing where no run was judged. */
+void net_trials_print(NetTrials *trials, FILE *out);
+/* A table with a row for each run, as CSV. */
+bool net_trials_write(const NetTrials *trials, const char *path, NetError *error);
+
+/* train/lrfind.c: a learning rate to train with: a short run whose rate rises. */
+typedef struct NetLrFind {
+    double from, to;
+    int64_t steps;
+    const char *log; /* NULL: nothing is written */
+} NetLrFind;
+/* Prints the curve and a suggestion. The session's weights are not worth keeping after it. */
+bool net_lr_find(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
+                 const NetData *data, const NetLrFind *options, FILE *out, NetError *error);
 
 /* data/paint.c: pixels of a byte, [h][w][channels] of 1, 3 or 4, as PNG; free() it.  NULL: *error
  * says why. */

@@ -92,6 +92,14 @@ int64_t net_trained_images(const NetData *data)
     return data->order ? data->trained : data->train.count;
 }
 
+void net_order_images(int32_t *order, const NetData *data, uint64_t seed, uint64_t epoch)
+{
+    int64_t count = net_trained_images(data);
+    net_shuffle(order, count, seed, epoch);
+    for (int64_t i = 0; data->order && i < count; i++)
+        order[i] = data->order[order[i]];
+}
+
 NetJudged net_judged(const NetData *data)
 {
     if (data->order)
