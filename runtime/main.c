@@ -42,6 +42,7 @@ typedef struct Request {
     double characters, temperature, top_k;
     bool no_shuffle;
     const char *output;
+    bool csv;
     double worst, repeat, rate_steps;
     NetLrFind finder;
     NetTrials trials; /* of --repeat and of sweep: values[0] of an axis are in `grids` */
@@ -170,6 +171,12 @@ static const Option options[] = {
     {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
     {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
      REAL, AT(temperature), 0, 1000},
+    {"top", "K", "tell the K likeliest classes", PREDICT, NUMBER, AT(top_k), 1, 1e6},
+    {"csv", NULL, "print a table", PREDICT, FLAG, AT(csv)},
+    {"json", NULL, "print JSON", PREDICT, FLAG, AT(bench.json)},
+    {"output", "F.csv|F.json|DIR/",
+     "write a table or JSON, or the pictures that the network makes; -o F.csv", PREDICT, WORD,
+     AT(output), .letter = 'o'},
     {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
     {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
     {"threads", "N", "how many; no result depends on it",
@@ -1364,129 +1371,88 @@ static int run_test(Request *request)
 
 /* -------------------------------------------------------------- predict */
 
-/* The classes of the largest probabilities, largest first. */
-static int find_top(const float *probabilities, int64_t classes, int64_t *top)
+static bool ends_with(const char *text, const char *end)
 {
-    int count = 0;
-    for (; count < TOP && count < classes; count++) {
-        int64_t best = -1;
-        for (int64_t label = 0; label < classes; label++) {
-            bool taken = false;
-            for (int i = 0; i < count; i++)
-                taken |= top[i] == label;
-            if (!taken && (best < 0 || probabilities[label] > probabilities[best]))
-                best = label;
-        }
-        top[count] = best;
-    }
-    return count;
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcasecmp(text + length - tail, end) == 0;
 }
 
-/* label -1: not known. */
-static void print_prediction(const NetSession *session, const float *probabilities,
-                             const char *title, int label)
+/* A table, JSON, or a folder of pictures, as the name says; false: it says none of them. */
+static bool take_output(const Request *request, NetPredict *options)
 {
-    char name[CLASS_TEXT];
-    int64_t top[TOP] = {0};
-    int count = find_top(probabilities, session->model->classes, top);
-    printf("%s: %s, %.1f %%", SHOWN(title), class_name(name, session, top[0]),
-           100 * (double)probabilities[top[0]]);
-    if (label >= 0)
-        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, session, label));
-    printf("\n");
-    for (int i = 0; i < count; i++)
-        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, session, top[i]),
-               100 * (double)probabilities[top[i]]);
-    printf("\n");
+    const char *path = request->output;
+    struct stat status;
+    if (!path)
+        return true;
+    options->csv |= ends_with(path, ".csv");
+    options->json |= ends_with(path, ".json");
+    bool folder = ends_with(path, "/") || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    if (folder)
+        options->folder = path;
+    return folder || ends_with(path, ".csv") || ends_with(path, ".json");
 }
 
-static bool all_finite(const float *values, int64_t count)
+/* To standard output, or whole to a file. */
+static bool predict(const Request *request, NetSession *session, const NetPredict *options,
+                    int64_t *failed, NetError *error)
 {
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
+    NetOutput output;
+    if (!request->output || options->folder)
+        return net_predict_pictures(session, options, stdout, failed, error);
+    if (!net_create(&output, request->output, error))
+        return false;
+    if (net_predict_pictures(session, options, output.file, failed, error))
+        return net_commit(&output, error);
+    net_discard(&output);
+    return false;
+}
+
+static bool find_all(const Request *request, NetPaths *paths, NetError *error)
+{
+    for (int i = 0; i < request->operand_count; i++)
+        if (!net_find_pictures(paths, request->operands[i], error))
             return false;
     return true;
-}
-
-/* The image at `pixels`, drawn, and what the network says of it.  `room` is for [2][classes]. */
-static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label,
-                        float *room, NetError *error)
-{
-    int64_t classes = session->model->classes;
-    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
-    float *logits = room, *probabilities = room + classes;
-    net_answer(session, pixels, logits, probabilities);
-    if (!all_finite(logits, classes)) {
-        NetError why;
-        net_explain_test(session, &one, &why);
-        return net_fail(error, "%.100s: %.350s", title, why.text);
-    }
-    net_draw_image(stdout, pixels, session->image);
-    if (!net_has_classes(session->model)) {
-        printf("%s: %.6g\n", title, (double)logits[0]);
-        return true;
-    }
-    print_prediction(session, probabilities, title, label);
-    return true;
-}
-
-/* names: of the image files; NULL: labelled test images. */
-static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
-{
-    int64_t pixels = session->image.c * session->image.h * session->image.w;
-    float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
-    bool good = room != NULL;
-    for (int64_t i = 0; good && i < images->count; i++) {
-        char title[64];
-        snprintf(title, sizeof title, "test image %" PRId64, i);
-        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title,
-                           names ? -1 : images->labels[i], room, error);
-    }
-    free(room);
-    return good;
-}
-
-static bool predict_files(Request *request, NetSession *session, NetError *error)
-{
-    int64_t pixels = session->image.c * session->image.h * session->image.w;
-    NetImages images = {.count = request->operand_count,
-                        .shape = session->image,
-                        .classes = (int)request->model->classes};
-    images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
-    bool good = images.pixels != NULL;
-    for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_picture(session, request->operands[i], images.pixels + i * pixels, error);
-    good = good && predict(session, &images, request->operands, error);
-    free(images.pixels);
-    return good;
-}
-
-static bool predict_data(Request *request, NetSession *session, NetError *error)
-{
-    NetData data = {0};
-    bool good = open_test_data(request, session, &data, error);
-    NetImages some = data.test;
-    if (some.count > (int64_t)request->count)
-        some.count = (int64_t)request->count;
-    good = good && predict(session, &some, NULL, error);
-    net_data_close(&data);
-    return good;
 }
 
 static int run_predict(Request *request)
 {
     NetError error;
+    NetData data = {0};
+    NetPaths paths = {0};
+    NetSession *session = NULL;
+    int64_t failed = 0;
+    NetPredict options = {.paths = &paths,
+                          .count = (int64_t)request->count,
+                          .top = request->top_k > 0 ? (int)request->top_k : TOP,
+                          .top_given = request->top_k > 0,
+                          .json = request->bench.json,
+                          .csv = request->csv,
+                          .tell = tell};
     if (!request->weights)
         return complain(MISUSE, "predict needs --weights F: what to predict with");
+    if (request->model->numbers)
+        return complain(MISUSE, "%s takes whole numbers and no pictures%s", request->model->name,
+                        net_can_generate(request->model) ? ": generate goes on with a text" : "");
     if (request->operand_count == 0 && !request->data)
-        return complain(MISUSE,
-                        "predict needs images: PNG or JPEG files, or --data for some test images");
+        return complain(MISUSE, "predict needs images: PNG or JPEG files or folders of them, or "
+                                "--data for some test images");
     if (request->operand_count > 0 && request->data)
         return complain(MISUSE, "predict takes image files or --data, not both");
-    NetSession *session = open_trained(request, &error);
-    bool good = session && (request->data ? predict_data : predict_files)(request, session, &error);
+    if (!take_output(request, &options))
+        return complain(MISUSE, "--output %.300s: F.csv, F.json or DIR/ is expected",
+                        request->output);
+    if (options.json && options.csv)
+        return complain(MISUSE, "a table or JSON: give one");
+    bool good = (session = open_trained(request, &error)) && find_all(request, &paths, &error)
+                && (!request->data || open_test_data(request, session, &data, &error));
+    if (good && request->data)
+        options.images = &data.test;
+    good = good && predict(request, session, &options, &failed, &error);
     net_close(session);
-    return good ? DONE : fail(&error);
+    net_data_close(&data);
+    net_paths_close(&paths);
+    return good ? failed ? FAILED : DONE : fail(&error);
 }
 
 /* ------------------------------------------------------------- generate */
@@ -1610,7 +1576,8 @@ static const Command commands[] = {
      run_sweep},
     {"lr-find", "", "Finds a learning rate by a short run whose rate rises.", LR_FIND, run_lr_find},
     {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
-    {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
+    {"predict", "[IMAGE|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
+     run_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
     {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
      run_report},

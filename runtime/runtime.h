@@ -931,6 +931,31 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
+/* data/pictures.c: paths, each for free(). */
+typedef struct NetPaths {
+    char **items;
+    int64_t count, room;
+} NetPaths;
+/* Adds a file, or the pictures of a folder; what is there stays the caller's. */
+bool net_find_pictures(NetPaths *paths, const char *path, NetError *error);
+void net_paths_close(NetPaths *paths);
+
+/* train/predict.c: what a network says of pictures. */
+typedef struct NetPredict {
+    const NetPaths *paths;   /* of files, or … */
+    const NetImages *images; /* … the first `count` of these, which have labels */
+    int64_t count;
+    int top;                             /* classes that are told */
+    bool top_given;                      /* then all have columns */
+    bool json, csv;                      /* at most one; neither: for people */
+    const char *folder;                  /* for the pictures that a network makes; NULL */
+    const char *loss;                    /* "cross_entropy" */
+    void (*tell)(const NetError *error); /* of a picture that cannot be answered */
+} NetPredict;
+/* *failed: how many pictures could not be answered, each told. */
+bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
+                          int64_t *failed, NetError *error);
+
 /* train/trials.c: what several runs came to. */
 enum { NET_MAX_AXES = 8 };
 /* Runs with the same settings but for the seed. */
