@@ -114,7 +114,8 @@ enum {
     REPORT = 128,
     LR_FIND = 256,
     SWEEP = 512,
-    ANY = 1023
+    LOOK = 1024,
+    ANY = 2047
 };
 
 typedef enum Kind {
@@ -154,8 +155,10 @@ static const Option options[] = {
      AT(data)},
     {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
      .letter = 'o'},
-    {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
-     AT(weights)},
+    {"weights", "F", "the weights, a safetensors file",
+     TEST | PREDICT | GRADCHECK | GENERATE | LOOK, WORD, AT(weights)},
+    {"output", "DIR", "the folder of the pictures that are written; -o DIR", LOOK, WORD, AT(output),
+     .letter = 'o'},
     {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
      AT(weights)},
     {"worst", "N", "how many of its worst mistakes are shown", REPORT, NUMBER, AT(worst), 0, 1000},
@@ -180,8 +183,8 @@ static const Option options[] = {
     {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
     {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
     {"threads", "N", "how many; no result depends on it",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT | LR_FIND | SWEEP, NUMBER,
-     AT(threads), 1, MAX_THREADS},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT | LR_FIND | SWEEP | LOOK,
+     NUMBER, AT(threads), 1, MAX_THREADS},
     {"norms", "all|rank",
      "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
@@ -1477,6 +1480,23 @@ static int run_generate(Request *request)
     return good ? DONE : fail(&error);
 }
 
+/* ----------------------------------------------------------------- look */
+
+static int run_look(Request *request)
+{
+    NetError error;
+    if (!request->weights || !request->output || request->operand_count > 1)
+        return complain(MISUSE, "look needs --weights F, --output DIR and at most one picture");
+    if (request->model->numbers)
+        return complain(MISUSE, "%s takes whole numbers and no pictures", request->model->name);
+    NetSession *session = open_trained(request, &error);
+    bool good = session
+                && net_look(session, request->operand_count ? request->operands[0] : NULL,
+                            request->output, stdout, &error);
+    net_close(session);
+    return good ? DONE : fail(&error);
+}
+
 /* --------------------------------------------------------------- report */
 
 /* What the network makes of the images that its run was judged by. */
@@ -1579,6 +1599,8 @@ static const Command commands[] = {
     {"predict", "[IMAGE|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
      run_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
+    {"look", "[IMAGE]", "Draws the first filters, and what each layer makes of a picture.", LOOK,
+     run_look},
     {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
      run_report},
     {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,

@@ -956,6 +956,11 @@ typedef struct NetPredict {
 bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
                           int64_t *failed, NetError *error);
 
+/* train/look.c: the filters of the first convolution and, of a picture, each layer's output, as PNG
+ * files in the folder, which is made; they are listed on `out`.  picture NULL: no outputs. */
+bool net_look(NetSession *session, const char *picture, const char *folder, FILE *out,
+              NetError *error);
+
 /* train/trials.c: what several runs came to. */
 enum { NET_MAX_AXES = 8 };
 /* Runs with the same settings but for the seed. */
