@@ -579,6 +579,8 @@ NetFigures net_figures(const NetModel *model, const NetResult *result);
 const NetFigure *net_figure_judged(const NetFigures *figures);
 /* Whether it is better than another value of it, by more than `least`. */
 bool net_figure_better(const NetFigure *figure, double than, double least);
+/* "0.1234", or of a share "97.50 %" */
+const char *net_value_text(char text[32], double value, bool percent);
 /* "  test loss 0.1234  test accuracy 97.50 %"; empty of no figures. */
 const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *split,
                              const NetFigures *figures);

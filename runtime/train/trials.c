@@ -102,16 +102,15 @@ static void put_summary(char cell[CELL], const NetTrial *trial, Value *value, in
                         bool percent)
 {
     Summary summary = summarise(trial, value, which);
-    double scale = percent ? 100 : 1;
-    const char *sign = percent ? " %" : "";
-    int digits = percent ? 2 : 4;
+    char mean[32], deviation[32];
+    net_value_text(mean, summary.mean, percent);
+    net_value_text(deviation, summary.deviation, percent);
     if (summary.count == 0)
         snprintf(cell, CELL, "-");
     else if (summary.count == 1)
-        snprintf(cell, CELL, "%.*f%s", digits, scale * summary.mean, sign);
-    else
-        snprintf(cell, CELL, "%.*f ± %.*f%s", digits, scale * summary.mean, digits,
-                 scale * summary.deviation, sign);
+        snprintf(cell, CELL, "%s", mean);
+    else /* one % is enough */
+        snprintf(cell, CELL, "%.*s ± %s", (int)strcspn(mean, " "), mean, deviation);
 }
 
 static double seconds_of(const NetOutcome *outcome, int which)
