@@ -219,10 +219,11 @@ static void explain(const Options *options)
     else if (!options->json && find_language_word(word))
         explain_word(find_language_word(word), stdout);
     else if (options->json || (!explain_setting(word, stdout) && !diag_explain(word, stdout)))
-        misuse(options,
-               "'%s' is neither an operator nor a word of the language nor a setting nor an error's "
-               "code; `netc explain` lists them",
-               word);
+        misuse(
+            options,
+            "'%s' is neither an operator nor a word of the language nor a setting nor an error's "
+            "code; `netc explain` lists them",
+            word);
 }
 
 /* One stage as text: what the golden tests compare. */

@@ -204,7 +204,9 @@ class Walk:
                 x.dim() > 2
             ):  # [t, classes], [classes, h, w]: in both the labels' order is that of steps
                 x = x.flatten(0, 1) if x.dim() == 3 else x.flatten(2).transpose(1, 2).flatten(0, 1)
-            total = total + loss.weight * BY_NAME[loss.op].pytorch(torch, loss.arguments, x, classes)
+            total = total + loss.weight * BY_NAME[loss.op].pytorch(
+                torch, loss.arguments, x, classes
+            )
         return total
 
 
@@ -413,8 +415,7 @@ class Case:
         images = torch.tensor(self.numbers["images 0"]).reshape(-1, elements)
         self.images = (images if whole_numbers else images / 255).reshape(-1, *self.graph.shape)
         self.labels = [
-            torch.tensor(self.numbers[f"labels {i}"]).long()
-            for i in range(len(self.graph.losses))
+            torch.tensor(self.numbers[f"labels {i}"]).long() for i in range(len(self.graph.losses))
         ]
 
     def walk(self, parameters, buffers, training):
