@@ -81,6 +81,10 @@ typedef struct NetStep {
     const real *packed; /* parameters as NetModel.packings lays them out: for one image only */
     /* large layers of one image take their weights from the end: every other image does */
     bool backwards;
+    /* as `targets`: of another image that is mixed in; and [grains][lanes]: the own target's share,
+     * 1 where none is */
+    const int32_t *others;
+    const real *shares;
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands

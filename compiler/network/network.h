@@ -465,6 +465,7 @@ struct Node {
     /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */
     double loss_weight;
     bool loss_adds;
+    bool mixes; /* cross_entropy: each image has a part of another's target */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",

@@ -49,9 +49,16 @@ static void emit_losses(Kernel *kernel, const ClassLayout *layout, double smooth
         kernel_line(kernel, "mean = whole - mean / (real)%lld;", layout->classes);
     }
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
-    kernel_line(kernel,
-                "const real own = whole[lane] - (v[targets[lane]%s][lane] - largest[lane]);",
-                layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step));
+    const char *step = layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step);
+    if (kernel->node->mixes)
+        kernel_line(kernel,
+                    "const real own = whole[lane] + largest[lane] - shares[lane] * "
+                    "v[targets[lane]%s][lane] - (1 - shares[lane]) * v[others[lane]%s][lane];",
+                    step, step);
+    else
+        kernel_line(kernel,
+                    "const real own = whole[lane] - (v[targets[lane]%s][lane] - largest[lane]);",
+                    step);
     const char *value = "own", *weight = loss_factor(kernel->node);
     bool adds = layout->targets > 1 || kernel->node->loss_adds;
     if (smoothing != 0)
@@ -81,10 +88,17 @@ static void emit_gradient(Kernel *kernel, const char *from, const ClassLayout *l
         kernel,
         "    d[c] %s vec_select(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
         kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)layout->classes);
-    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
-    kernel_line(kernel, "    d[targets[lane]%s][lane] -= (real)%.17g * part[lane];",
-                layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step),
-                1 - smoothing);
+    const char *step = layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step);
+    bool mixes = kernel->node->mixes;
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)%s", mixes ? " {" : "");
+    kernel_line(kernel, "    d[targets[lane]%s][lane] -= (real)%.17g * part[lane]%s;", step,
+                1 - smoothing, mixes ? " * shares[lane]" : "");
+    if (mixes) {
+        kernel_line(kernel,
+                    "    d[others[lane]%s][lane] -= (real)%.17g * part[lane] * (1 - shares[lane]);",
+                    step, 1 - smoothing);
+        kernel_line(kernel, "}");
+    }
     kernel_line(kernel, "}");
 }
 
@@ -96,6 +110,10 @@ static void open_positions(Kernel *kernel, const ClassLayout *layout, bool forwa
     kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->targets);
     kernel_line(kernel, "const int32_t *targets = s->targets + (g * %lldL + p) * LANES;",
                 layout->targets);
+    if (kernel->node->mixes) { /* of one target */
+        kernel_line(kernel, "const int32_t *others = s->others + g * LANES;");
+        kernel_line(kernel, "const real *shares = s->shares + g * LANES;");
+    }
     if (forward)
         kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->target_step);
     if (keeps)

@@ -64,6 +64,21 @@ static int64_t target_of(const Softmax *at)
     return call->step->targets[position * call->lanes + at->lane];
 }
 
+/* Of images that are mixed, the other one's target, and what the own one counts. */
+static int64_t other_of(const Softmax *at)
+{
+    const NetCall *call = at->call;
+    int64_t position = call->grain * positions_of(call) + at->position;
+    return call->step->others ? call->step->others[position * call->lanes + at->lane]
+                              : target_of(at);
+}
+
+static real share_of(const Softmax *at)
+{
+    const NetCall *call = at->call;
+    return call->step->shares ? call->step->shares[call->grain * call->lanes + at->lane] : 1;
+}
+
 /* -log softmax(x)[k]; the difference first, which is exact for near logits. */
 static real surprise(const Softmax *softmax, int64_t k)
 {
@@ -75,7 +90,9 @@ static real loss_of(const Softmax *softmax)
 {
     const NetCall *call = softmax->call;
     real smoothing = (real)net_attribute(call, "label_smoothing", 0), mean = 0;
-    real loss = surprise(softmax, target_of(softmax));
+    real loss = surprise(softmax, target_of(softmax)), share = share_of(softmax);
+    if (share != 1)
+        loss = share * loss + (1 - share) * surprise(softmax, other_of(softmax));
     if (smoothing == 0)
         return loss;
     for (int64_t k = 0; k < classes_of(call); k++)
@@ -99,9 +116,12 @@ static void give_position_gradient(const Softmax *softmax)
 {
     const NetCall *call = softmax->call;
     real smoothing = (real)net_attribute(call, "label_smoothing", 0);
-    int64_t classes = classes_of(call), target = target_of(softmax);
+    real share = share_of(softmax);
+    int64_t classes = classes_of(call), target = target_of(softmax), other = other_of(softmax);
     for (int64_t k = 0; k < classes; k++) {
-        real wanted = (k == target ? 1 - smoothing : 0) + smoothing / (real)classes;
+        real wanted = (k == target ? share * (1 - smoothing) : 0)
+                      + (k == other ? (1 - share) * (1 - smoothing) : 0)
+                      + smoothing / (real)classes;
         real probability = (real)exp(logit(softmax, k) - softmax->maximum) / softmax->total;
         give_gradient(call, place(softmax, k),
                       (real)call->loss_weight * (probability - wanted)

@@ -133,7 +133,8 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
         .first = position,
         .count = left < batch ? left : batch,
         .offset = text_offset(loop),
-        .augment = loop->augment.count > 0 ? &loop->augment : NULL,
+        .augment = net_augments(&loop->augment) ? &loop->augment : NULL,
+        .mixing = net_mix_draw(&loop->augment, position),
     };
 }
 

@@ -65,6 +65,18 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
     return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
 }
 
+/* Likewise, mixed with its neighbour where the step's are. */
+static const uint8_t *find_mixed(const NetBatch *batch, int64_t image, int64_t elements, int thread,
+                                 int lane)
+{
+    int64_t partner = net_mix_partner(&batch->mixing, image, batch->count);
+    const uint8_t *own = find_image(batch, image, elements, thread, lane);
+    if (partner == image)
+        return own;
+    const uint8_t *other = find_image(batch, partner, elements, thread, batch->augment->lanes);
+    return net_augment_mix(batch->augment, own, other, &batch->mixing, thread, lane);
+}
+
 /* Asks for the images that the next batch will have in the lanes from `image`:
  * a shuffle puts them anywhere in memory, and nobody waits for them meanwhile.
  * Larger ones would take the cache from the network. */
@@ -92,7 +104,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     const uint8_t *images[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
-                           ? find_image(batch, image + lane, elements, thread, lane)
+                           ? find_mixed(batch, image + lane, elements, thread, lane)
                            : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
     if (model->load_at_once) {
@@ -131,12 +143,18 @@ static void note_image(const Pass *pass, int64_t image)
 {
     const NetBatch *batch = pass->batch;
     const NetModel *model = pass->session->model;
-    bool there = image < batch->count;
-    pass->session->active[image] = there;
-    for (int64_t target = 0; target < model->targets; target++)
-        pass->session->targets[target_place(model, image, target)] =
-            there && has_labels(batch) ? target_of(batch, model, image_index(batch, image), target)
-                                       : 0;
+    NetSession *session = pass->session;
+    bool there = image < batch->count, known = there && has_labels(batch);
+    int64_t partner = there ? net_mix_partner(&batch->mixing, image, batch->count) : image;
+    session->active[image] = there;
+    session->shares[image] = partner == image ? 1 : (real)batch->mixing.share;
+    for (int64_t target = 0; target < model->targets; target++) {
+        int64_t place = target_place(model, image, target);
+        session->targets[place] =
+            known ? target_of(batch, model, image_index(batch, image), target) : 0;
+        session->others[place] =
+            known ? target_of(batch, model, image_index(batch, partner), target) : 0;
+    }
 }
 
 /* The grain's images become the slot's input. */
@@ -615,6 +633,8 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     step.kept += slot * pass->program->kept_elements;
     step.targets += image * model->targets;
     step.active += image;
+    step.others += image * model->targets;
+    step.shares += image;
     step.loss += image;
     step.grains = step.to = step.norm_to = grains.to - grains.from;
     return step;
@@ -910,6 +930,8 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .seed = session->seed,
                 .step = session->steps * (uint64_t)session->passes + (uint64_t)batch->pass,
                 .hook = session->hook,
+                .others = session->others,
+                .shares = session->shares,
             },
     };
 }

@@ -48,15 +48,17 @@ static bool allocate_images(NetSession *session, NetError *error)
     size_t targets = (size_t)(grains * lanes * model->targets);
     session->targets = net_allocate(targets, sizeof(int32_t), error);
     session->predicted = net_allocate(targets, sizeof(int32_t), error);
+    session->others = net_allocate(targets, sizeof(int32_t), error);
+    session->shares = allocate_arena(grains, lanes, error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     session->own_normal =
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
-    return session->kept && session->filters && session->input && session->loss && session->active
-           && session->targets && session->predicted && session->scale && session->shift
-           && session->normal && session->own_normal;
+    return session->others && session->shares && session->kept && session->filters && session->input
+           && session->loss && session->active && session->targets && session->predicted
+           && session->scale && session->shift && session->normal && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -166,7 +168,7 @@ void net_close(NetSession *session)
         session->gradients, session->kept,    session->input,      session->loss,
         session->active,    session->targets, session->predicted,  session->scale,
         session->shift,     session->normal,  session->own_normal, session->filters,
-        session->sum,
+        session->sum,       session->others,  session->shares,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);

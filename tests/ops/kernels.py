@@ -49,6 +49,12 @@ class Step(c.Structure):
         ("images", c.c_int64),
         ("seed", c.c_uint64),
         ("step", c.c_uint64),
+        ("hook", c.c_void_p),
+        ("move", c.c_void_p),
+        ("packed", c.c_void_p),
+        ("backwards", c.c_bool),
+        ("others", c.c_void_p),
+        ("shares", c.c_void_p),
     ]
 
 
