@@ -23,6 +23,7 @@ typedef struct Pass {
     const NetOptimizer *optimizer;
     bool training;
     int first_thread, threads; /* of those that share what is not a grain's, and how many */
+    int own_threads;           /* those of the process, which measures the whole gradient */
     NetShare grains;           /* the process's: all, or in training the rank's */
     NetShare summed;           /* of which it adds gradients: those, or all */
     real *kept, *input, *loss; /* the step's, to write to */
@@ -765,8 +766,7 @@ static void measure_norm(const Pass *pass, int thread)
     const NetOptimizer *optimizer = pass->optimizer;
     if (!optimizer->clip.squares)
         return;
-    NetShare pieces = net_share(optimizer->clip.pieces, thread,
-                                net_pool_threads(session->pool)); /* each rank all */
+    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->own_threads);
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
     meet(pass, thread);
 }
@@ -793,8 +793,7 @@ static void move_layers(const Pass *pass, NetShare all, int thread)
     net_clip_apply(&optimizer->clip, gradient, all.to - all.from);
     net_optimizer_direct(optimizer, session->weights, all.from, all.to, gradient);
     meet(pass, thread);
-    NetShare pieces = net_share(optimizer->layers.pieces, thread,
-                                net_pool_threads(session->pool)); /* each rank all */
+    NetShare pieces = net_share(optimizer->layers.pieces, thread, pass->own_threads);
     net_layers_measure(optimizer, session->weights, session->gradients, pieces.from, pieces.to);
     for (int round = 0; round < optimizer->layers.rounds; round++) {
         meet(pass, thread);
@@ -903,6 +902,7 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
         .training = training,
         .first_thread = joined ? session->first_thread : 0,
         .threads = joined ? session->all_threads : net_pool_threads(session->pool),
+        .own_threads = net_pool_threads(session->pool),
         .grains = own,
         .summed = made,
         .kept = arenas.kept,
@@ -965,7 +965,7 @@ int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptim
     const NetPhase *phase = &pass.program->phases[piece.phase];
     NetTeam team = alone(session, 0);
     team.met = &met;
-    pass.threads = piece.count;
+    pass.threads = pass.own_threads = piece.count;
     pass.step.hook = hook;
     switch (piece.kind) {
     case NET_PIECE_LOAD:

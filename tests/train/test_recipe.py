@@ -116,6 +116,15 @@ def test_a_plateau_lowers_the_rate(tmp_path):
     assert rates == pytest.approx(expected + [rate] * 3)
 
 
+def test_the_model_of_more_cores_has_all_of_the_step():
+    """Of a gradient that is clipped, and of matrices made orthogonal, each core has its part."""
+    told = run(trainer(PLAIN), "bench", "--cores", "1,40", "--steps", 1, "--threads", 1).stdout
+    assert [row.split()[0] for row in told.splitlines() if row.split()[:1] in (["1"], ["40"])] == [
+        "1",
+        "40",
+    ]
+
+
 # ------------------------------------------------------------ mixup, cutmix
 
 LINEAR = """network linear {
