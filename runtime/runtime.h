@@ -510,7 +510,8 @@ struct NetSession {
     real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
     /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
     int passes;
-    real *sum; /* [gradient_stride]: of the passes so far; NULL: there is one */
+    real *sum;    /* [gradient_stride]: of the passes so far; NULL: there is one */
+    real *shares; /* [max_grains * lanes]: NetStep.shares */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
@@ -589,12 +590,30 @@ typedef struct NetAugment {
     NetShape shape; /* of an image */
     int lanes;
     uint8_t *grey; /* [channels]: the mean of the normalisation */
-    uint8_t *room; /* [threads][lanes + 2][elements] */
+    uint8_t *room; /* [threads][lanes + 3][elements] */
     uint64_t seed, epoch;
+    double mixup_alpha, cutmix_alpha; /* 0: not */
 } NetAugment;
+/* data/mix.c: how the images of a step are mixed in pairs. */
+typedef struct NetMixing {
+    bool mixes, pastes;               /* by a rectangle of the other, else by a sum */
+    double share;                     /* of the image's own target; the rest is the other's */
+    int64_t top, bottom, left, right; /* of the rectangle */
+} NetMixing;
+/* Of the step whose first image has this number in the epoch's order. */
+NetMixing net_mix_draw(const NetAugment *augment, int64_t first);
+/* The batch's image with which one of it is mixed; itself: with none. */
+int64_t net_mix_partner(const NetMixing *mixing, int64_t image, int64_t count);
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
                       int threads, uint64_t seed, NetError *error);
 void net_augment_close(NetAugment *augment);
+bool net_augments(const NetAugment *augment); /* whether it does anything */
+/* Pictures are augmented as bytes; data whose examples are other numbers are refused. */
+bool net_augment_check(const NetAugment *augment, const NetData *data, NetError *error);
+/* What an image and another become, in the thread's room for the first one's lane.  The other was
+ * made in lane augment->lanes. */
+const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,
+                               const NetMixing *mixing, int thread, int lane);
 /* The image, or what was made of it in the thread's room for this lane. */
 const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
                                  int thread, int lane);
@@ -626,6 +645,7 @@ typedef struct NetBatch {
     int pass;       /* of a step of several: its number; its part of the gradient … */
     double portion; /* … is multiplied by this: images of the step that are its; 0: all are */
     bool more;      /* others follow, and no weight moves yet */
+    NetMixing mixing;
 } NetBatch;
 /* train/inputs.c: the inputs behind the first. */
 int64_t net_input_elements(const NetModel *model); /* of all inputs: from a grain's to the next's */

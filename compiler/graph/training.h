@@ -68,6 +68,8 @@ void resolve_data(Training *t, const SettingDef *def);
 void check_positions(Training *t);
 void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
+/* mixup and cutmix change the losses, too. */
+void mix_losses(Training *t);
 
 /* training_paths.c */
 extern const ArgSpec group_args[];

@@ -141,7 +141,8 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
         .offset = progress->shuffle
                       ? net_text_offset(loop->data, loop->session->seed, (uint64_t)progress->epoch)
                       : 0,
-        .augment = loop->augment.count > 0 ? &loop->augment : NULL,
+        .augment = net_augments(&loop->augment) ? &loop->augment : NULL,
+        .mixing = net_mix_draw(&loop->augment, position),
     };
 }
 
@@ -492,6 +493,7 @@ static bool prepare(Loop *loop, NetError *error)
     const NetSession *session = loop->session;
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
+           && net_augment_check(&loop->augment, loop->data, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)

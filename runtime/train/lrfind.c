@@ -60,7 +60,8 @@ static double run_step(Finder *finder, int64_t count)
                           .count = some,
                           .offset =
                               net_text_offset(finder->data, session->seed, (uint64_t)finder->epoch),
-                          .augment = finder->augment.count > 0 ? &finder->augment : NULL,
+                          .augment = net_augments(&finder->augment) ? &finder->augment : NULL,
+                          .mixing = net_mix_draw(&finder->augment, finder->position + done),
                           .pass = pass,
                           .more = some < left,
                           .portion = (double)some / (double)count};
@@ -146,7 +147,8 @@ static bool open_finder(Finder *finder, const NetSettings *settings, NetError *e
     finder->losses = finder->rates ? finder->rates + steps : NULL;
     return finder->order && finder->rates
            && net_augment_open(&finder->augment, settings, session->image, session->model->lanes,
-                               net_pool_threads(session->pool), session->seed, error);
+                               net_pool_threads(session->pool), session->seed, error)
+           && net_augment_check(&finder->augment, finder->data, error);
 }
 
 static void close_finder(Finder *finder)
