@@ -178,7 +178,7 @@ TARGET = all
 $(FUZZ)/compiler-fuzz: $(FUZZ_COMPILER)
 	$(call say,LINK) $(FUZZ_MAIN) $(call wrap,exit _exit atexit read write poll fork posix_spawnp) -lcjson -lm
 $(FUZZ)/runtime-fuzz: $(FUZZ_RUNTIME)
-	$(call say,LINK) $(FUZZ_MAIN) $(call wrap,exit _exit net_train net_bench net_gradcheck net_pool_open) \
+	$(call say,LINK) $(FUZZ_MAIN) $(call wrap,exit _exit net_train net_lr_find net_bench net_gradcheck net_pool_open) \
 		-lcjson -lz -lpng -ljpeg -lm -lpthread
 
 fuzz_compile = @mkdir -p $(@D); $(if $(V),,printf '  %-5s %s\n' CC $@;) \

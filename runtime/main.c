@@ -44,7 +44,12 @@ typedef struct Request {
     double memory; /* bytes; 0: not said */
     bool no_shuffle, no_cache, skip_broken;
     const char *output;
-    double worst;
+    bool csv;
+    double worst, repeat, rate_steps;
+    NetLrFind finder;
+    NetTrials trials; /* of --repeat and of sweep: values[0] of an axis are in `grids` */
+    const char *grids[NET_MAX_AXES]; /* "0.1,0.01" of each axis */
+    NetData *shared;                 /* what several runs are on; NULL: each opens its own */
     char **operands;
     int operand_count;
     bool trains, partial;
@@ -110,7 +115,10 @@ enum {
     INFO = 32,
     GENERATE = 64,
     REPORT = 128,
-    ANY = 255
+    LR_FIND = 256,
+    SWEEP = 512,
+    LOOK = 1024,
+    ANY = 2047
 };
 
 typedef enum Kind {
@@ -125,6 +133,7 @@ typedef enum Kind {
     INTERVAL,
     BYTES,      /* sets the double at `offset` to a size: 2GB */
     CORES,      /* sets bench.cores */
+    AXIS,       /* path=value,value,…: adds an axis to `trials` */
     VALIDATION, /* sets the setting to a part, or `validation` to a folder */
     HELP,
     SHOW_VERSION
@@ -145,7 +154,7 @@ typedef struct Option {
 
 static const Option options[] = {
     {"data", "DIR|synthetic", "the images; without it, the network's own setting",
-     TRAIN | TEST | PREDICT | REPORT, WORD, AT(data)},
+     TRAIN | TEST | PREDICT | REPORT | LR_FIND | SWEEP, WORD, AT(data)},
     {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
     {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
@@ -156,48 +165,70 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT, BYTES, AT(memory)},
     {"skip-broken", NULL, "leave out pictures that cannot be read", TRAIN | TEST | PREDICT, FLAG,
      AT(skip_broken)},
-    {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
-     AT(weights)},
+    {"weights", "F", "the weights, a safetensors file",
+     TEST | PREDICT | GRADCHECK | GENERATE | LOOK, WORD, AT(weights)},
+    {"output", "DIR", "the folder of the pictures that are written; -o DIR", LOOK, WORD, AT(output),
+     .letter = 'o'},
     {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
      AT(weights)},
     {"worst", "N", "how many of its worst mistakes are shown", REPORT, NUMBER, AT(worst), 0, 1000},
-    {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
+    {"epochs", "N", "how often to go through the training images", TRAIN | SWEEP, SETTING,
      .setting = "epochs"},
-    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT, SETTING,
-     .setting = "batch"},
-    {"lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr"},
+    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT | LR_FIND | SWEEP,
+     SETTING, .setting = "batch"},
+    {"lr", "X", "the learning rate", TRAIN | SWEEP, SETTING, .setting = "optimizer.lr"},
     {"seed", "N", "of the first weights, the shuffles and dropout",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, SETTING, .setting = "seed"},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT | LR_FIND | SWEEP, SETTING,
+     .setting = "seed"},
     {"prompt", "TEXT", "what the text begins with", GENERATE, WORD, AT(prompt)},
     {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
     {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
      REAL, AT(temperature), 0, 1000},
+    {"top", "K", "tell the K likeliest classes", PREDICT, NUMBER, AT(top_k), 1, 1e6},
+    {"csv", NULL, "print a table", PREDICT, FLAG, AT(csv)},
+    {"json", NULL, "print JSON", PREDICT, FLAG, AT(bench.json)},
+    {"output", "F.csv|F.json|DIR/",
+     "write a table or JSON, or the pictures that the network makes; -o F.csv", PREDICT, WORD,
+     AT(output), .letter = 'o'},
     {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
     {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
     {"no-cache", NULL, "compute all characters that the network sees again for each new one",
      GENERATE, FLAG, AT(no_cache)},
     {"threads", "N", "how many; no result depends on it",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT, NUMBER, AT(threads), 1,
-     MAX_THREADS},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT | LR_FIND | SWEEP | LOOK,
+     NUMBER, AT(threads), 1, MAX_THREADS},
     {"norms", "all|rank",
      "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
      TRAIN, ONE_OF, AT(norms), .words = (const char *const[]){"all", "rank", NULL}},
-    {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
-    {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
-    {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
-    {"partial", NULL, "of --init's weights take those that fit by name and shape", TRAIN, FLAG,
-     AT(partial)},
+    {"max-steps", "N", "stop when this many steps are done", TRAIN | SWEEP, NUMBER, AT(max_steps),
+     0, 1e15},
+    {"no-shuffle", NULL, "take the training images in file order", TRAIN | SWEEP, FLAG,
+     AT(no_shuffle)},
+    {"init", "F", "start from these weights", TRAIN | LR_FIND | SWEEP, WORD, AT(init)},
+    {"partial", NULL, "of --init's weights take those that fit by name and shape",
+     TRAIN | LR_FIND | SWEEP, FLAG, AT(partial)},
     {"validation", "X|DIR",
      "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
-     TRAIN | REPORT, .kind = VALIDATION},
-    {"early-stop", "N", "end the run when N epochs have been no better than one before", TRAIN,
-     SETTING, .setting = "stop.patience"},
-    {"save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save)},
+     TRAIN | REPORT | LR_FIND | SWEEP, .kind = VALIDATION},
+    {"early-stop", "N", "end the run when N epochs have been no better than one before",
+     TRAIN | SWEEP, SETTING, .setting = "stop.patience"},
+    {"repeat", "N", "train N times with this seed and the next ones; files get their run's number",
+     TRAIN | SWEEP, NUMBER, AT(repeat), 1, 1000},
+    {"set", "PATH=A,B,...", "train with each of these values, and each of another --set's", SWEEP,
+     .kind = AXIS},
+    {"output", "F.csv", "write a table of all runs; -o F.csv", TRAIN | SWEEP, WORD, AT(output),
+     .letter = 'o'},
+    {"from", "X", "the first learning rate", LR_FIND, REAL, AT(finder.from), 1e-12, 1000},
+    {"to", "X", "the last learning rate", LR_FIND, REAL, AT(finder.to), 1e-12, 1000},
+    {"steps", "N", "how many steps the rate rises over", LR_FIND, NUMBER, AT(rate_steps), 20, 1e6},
+    {"log", "F", "write each step's rate and smoothed loss, as train does", LR_FIND, WORD,
+     AT(finder.log)},
+    {"save", "F", "write the weights at the end", TRAIN | SWEEP, WORD, AT(run.save)},
     {"save-best", "F",
      "write the weights of the epoch with the best accuracy so far (without classes: loss) on the "
      "validation or test images",
-     TRAIN, WORD, AT(run.best)},
+     TRAIN | SWEEP, WORD, AT(run.best)},
     {"checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD,
      AT(run.checkpoint)},
     {"checkpoint-every", "N|TIME", "and every N steps, as 500, or every 30s, 10m or 2h", TRAIN,
@@ -208,12 +239,12 @@ static const Option options[] = {
     {"log", "F",
      "write every step and epoch: as lines of JSON, to F.csv as a table, to F.tfevents or a folder "
      "for TensorBoard",
-     TRAIN, WORD, AT(run.log)},
-    {"stats", "N", "every N steps log the norms of each parameter and of its gradient", TRAIN,
-     NUMBER, AT(run.statistics), 1, 1e15},
+     TRAIN | SWEEP, WORD, AT(run.log)},
+    {"stats", "N", "every N steps log the norms of each parameter and of its gradient",
+     TRAIN | SWEEP, NUMBER, AT(run.statistics), 1, 1e15},
     {"save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD,
      AT(run.gradients)},
-    {"quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet)},
+    {"quiet", NULL, "show no progress", TRAIN | SWEEP, FLAG, AT(run.quiet)},
     {"steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH,
      NUMBER, AT(steps), 1, 1e9},
     {"only", "WHAT",
@@ -233,7 +264,7 @@ static const Option options[] = {
     {"random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG,
      AT(gradcheck.random_init)},
     {"set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, .kind = PAIR},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT | LR_FIND, .kind = PAIR},
     {"help", NULL, "say this", ANY, .kind = HELP},
     {"version", NULL, "say the version", ANY, .kind = SHOW_VERSION},
 };
@@ -330,16 +361,72 @@ static int unknown_option(const Command *command, const char *word)
 
 /* ------------------------------------------------------------- reading */
 
-static bool set_pair(Request *request, const char *pair, NetError *error)
+/* "lr=0.1" as the path and what follows the sign; `lr` is the optimizer's. */
+static bool split_pair(const char *pair, char path[NET_SHAPE_TEXT], const char **value,
+                       NetError *error)
 {
     const char *equals = strchr(pair, '=');
-    char path[NET_SHAPE_TEXT], option[NET_SHAPE_TEXT];
     if (!equals)
         return net_fail(error, "--set %.100s: PATH=VALUE is expected, as optimizer.momentum=0.9",
                         pair);
-    snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
+    bool lr = equals - pair == 2 && strncmp(pair, "lr", 2) == 0;
+    snprintf(path, NET_SHAPE_TEXT, "%s%.*s", lr ? "optimizer." : "", (int)(equals - pair), pair);
+    *value = equals + 1;
+    return true;
+}
+
+static bool set_pair(Request *request, const char *pair, NetError *error)
+{
+    char path[NET_SHAPE_TEXT], option[NET_SHAPE_TEXT];
+    const char *value;
+    if (!split_pair(pair, path, &value, error))
+        return false;
     snprintf(option, sizeof option, "--set %.150s", path);
-    return net_setting_set(&request->settings, path, equals + 1, option, error);
+    return net_setting_set(&request->settings, path, value, option, error);
+}
+
+/* Sets a setting to the value of that number in "0.1,0.01"; false without a message in *error
+ * where there are not so many. */
+static bool set_nth(Request *request, const char *path, const char *values, int number,
+                    char text[NET_SHAPE_TEXT], NetError *error)
+{
+    char option[NET_SHAPE_TEXT];
+    for (; number > 0 && values; number--) {
+        values = strchr(values, ',');
+        values = values ? values + 1 : NULL;
+    }
+    error->text[0] = 0;
+    if (!values)
+        return false;
+    snprintf(text, NET_SHAPE_TEXT, "%.*s", (int)strcspn(values, ","), values);
+    snprintf(option, sizeof option, "--set %.150s", path);
+    return net_setting_set(&request->settings, path, text, option, error);
+}
+
+/* Each value is tried now, so that a fault is told before the first run. */
+static bool add_axis(Request *request, const char *pair, NetError *error)
+{
+    NetTrials *trials = &request->trials;
+    char path[NET_SHAPE_TEXT], text[NET_SHAPE_TEXT];
+    const char *values;
+    if (!split_pair(pair, path, &values, error))
+        return false;
+    const NetValue *setting = net_setting_find(&request->settings, path);
+    for (int i = 0; i < trials->axes; i++)
+        if (setting && strcmp(trials->paths[i], path) == 0)
+            return net_fail(error, "--set %s is given twice: name all its values at once", path);
+    if (trials->axes == NET_MAX_AXES)
+        return net_fail(error, "a sweep takes at most %d settings", NET_MAX_AXES);
+    if (strcmp(path, "seed") == 0 || strcmp(path, "validation") == 0)
+        return net_fail(error, "a sweep's runs have the same %s%s", path,
+                        *path == 's' ? ": --repeat N takes other seeds" : "");
+    for (int i = 0; set_nth(request, path, values, i, text, error); i++)
+        continue;
+    if (error->text[0])
+        return false;
+    trials->paths[trials->axes] = setting->path;
+    request->grids[trials->axes++] = values;
+    return true;
 }
 
 static bool set_one_of(const char **field, const Option *option, const char *value, NetError *error)
@@ -464,6 +551,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_pair(request, value, error);
     case INTERVAL:
         return set_interval(field, value, name, error);
+    case AXIS:
+        return add_axis(request, value, error);
     case VALIDATION:
         return set_validation(request, value, error);
     case BYTES:
@@ -788,45 +877,52 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
            && net_session_normalise(session, &request->settings, error);
 }
 
+/* The data and by which of them a run is judged; once for several runs. */
+static bool open_judged(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
+                        NetError *error)
+{
+    return data->train.count > 0
+           || (open_data(request, data, NULL, notes, error)
+               && open_validation(request, data, seed, notes, error));
+}
+
 /* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are.
  * `from`: the checkpoint or the first weights. */
 static bool train_with(Request *request, bool ready, const NetTensorFile *from,
                        NetProgress *progress, NetNotes *notes, NetEnd *end, NetError *error)
 {
     const NetTensorFile *checkpoint = request->resume ? from : NULL;
-    NetData data = {0};
+    NetData own = {0}, *data = request->shared ? request->shared : &own;
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = ready && open_data(request, &data, NULL, notes, error)
-                && open_validation(request, &data, progress->split_seed, notes, error)
+    bool good = ready && open_judged(request, data, progress->split_seed, notes, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
-                && net_take_classes(session, &data, error)
-                && net_take_recipe(session, &data, error);
+                && net_take_classes(session, data, error) && net_take_recipe(session, data, error);
     if (good) {
-        net_data_identify(&identity, &data);
+        net_data_identify(&identity, data);
         progress->data = &identity;
         good = (!checkpoint || net_checkpoint_data(checkpoint, &identity, notes, error))
-               && net_check_batches(session, net_trained_images(&data), progress,
+               && net_check_batches(session, net_trained_images(data), progress,
                                     (int64_t)net_setting(&request->settings, "epochs", 1),
                                     request->run.max_steps, error);
     }
     good =
         net_ranks_start(&(NetStart){session, &request->settings, progress, request->run.max_steps},
                         good, &speaker, error);
-    if (good && !request->run.quiet)
-        announce(request, &data, progress);
+    if (good && !request->run.quiet && !request->run.label)
+        announce(request, data, progress);
     if (good) {
         tell_notes(notes);
-        *end = net_train(session, &optimizer, &request->settings, &data, progress, &request->run,
+        *end = net_train(session, &optimizer, &request->settings, data, progress, &request->run,
                          error);
     }
     net_optimizer_close(&optimizer);
     net_close(session);
-    net_data_close(&data);
+    net_data_close(&own);
     return good && *end != NET_FAILED;
 }
 
@@ -995,7 +1091,7 @@ static bool find_log(Request *request, char **log, NetError *error)
     return *log != NULL;
 }
 
-static int run_train(Request *request)
+static int train_once(Request *request)
 {
     NetError error;
     NetEnd end = NET_FAILED;
@@ -1030,6 +1126,254 @@ static int run_train(Request *request)
     if (!good)
         return fail(&error);
     return end == NET_INTERRUPTED ? INTERRUPTED + net_signal_asked() : DONE;
+}
+
+/* --------------------------------------------------------- several runs */
+
+/* "w.safetensors" as "w-3.safetensors"; NULL: no memory, or no path. */
+static char *numbered(const char *path, int number)
+{
+    char *made;
+    if (!path)
+        return NULL;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
+               *dot = strrchr(name, '.');
+    size_t stem = dot && dot > name ? (size_t)(dot - path) : strlen(path);
+    while (stem > 1 && path[stem - 1] == '/')
+        stem--; /* of a folder */
+    return asprintf(&made, "%.*s-%d%s", (int)stem, path, number, path + stem) < 0 ? NULL : made;
+}
+
+enum { RUN_FILES = 5 };
+
+/* Where a run's files' names are. */
+static void list_files(NetRun *run, const char **files[RUN_FILES])
+{
+    const char **all[RUN_FILES] = {&run->save, &run->best, &run->checkpoint, &run->gradients,
+                                   &run->log};
+    memcpy(files, all, sizeof all);
+}
+
+/* A line of a run that is over. */
+static void tell_run(const Request *request, const char *label, const char *settings,
+                     const NetOutcome *outcome)
+{
+    char trained[NET_FIGURES_TEXT], judged[NET_FIGURES_TEXT], before[32];
+    if (request->run.quiet)
+        return;
+    snprintf(before, sizeof before, "  %s ", outcome->any ? outcome->last.split : "");
+    printf("%s%s", label, settings);
+    if (outcome->any)
+        printf("%s%s  %.1f s\n", net_figures_text(trained, "  train ", &outcome->last.trained),
+               net_figures_text(judged, before, &outcome->last.judged), outcome->seconds);
+    else
+        printf("  failed\n");
+    fflush(stdout);
+}
+
+/* One run of several, whose settings are set; false: it was to end, or there is no memory. */
+static bool run_one(Request *request, int number, int all, const char *settings,
+                    NetOutcome *outcome)
+{
+    Request one = *request;
+    const char **names[RUN_FILES];
+    char *made[RUN_FILES], label[64];
+    double start = net_seconds();
+    bool named = true;
+    list_files(&one.run, names);
+    for (int i = 0; i < RUN_FILES; i++) {
+        made[i] = numbered(*names[i], number);
+        named &= made[i] || !*names[i];
+        *names[i] = made[i];
+    }
+    snprintf(label, sizeof label, "run %d/%d", number, all);
+    one.run.label = label;
+    one.run.outcome = outcome;
+    int status = named ? train_once(&one) : complain(FAILED, "out of memory");
+    outcome->seed = seed_of(request);
+    outcome->seconds = net_seconds() - start;
+    outcome->any &= status == DONE || status > INTERRUPTED;
+    tell_run(request, label, settings, outcome);
+    for (int i = 0; i < RUN_FILES; i++)
+        free(made[i]);
+    return named && status <= INTERRUPTED;
+}
+
+/* The trial of that number: the last axis changes fastest.  Writes "  lr 0.1" for each axis. */
+static bool set_trial(Request *request, int number, NetTrial *trial, char *settings, size_t size,
+                      NetError *error)
+{
+    const NetTrials *trials = &request->trials;
+    size_t used = 0;
+    int left = number;
+    settings[0] = 0;
+    for (int axis = trials->axes - 1; axis >= 0; axis--) {
+        char text[NET_SHAPE_TEXT];
+        int count = 1;
+        for (const char *at = request->grids[axis]; (at = strchr(at, ',')); at++)
+            count++;
+        if (!set_nth(request, trials->paths[axis], request->grids[axis], left % count, text, error))
+            return false;
+        left /= count;
+        trial->values[axis] = strdup(text);
+        if (!trial->values[axis])
+            return net_fail(error, "out of memory");
+    }
+    for (int axis = 0; axis < trials->axes && used < size; axis++)
+        used += (size_t)snprintf(settings + used, size - used, "  %s %s", trials->paths[axis],
+                                 trial->values[axis]);
+    return true;
+}
+
+static int64_t count_trials(const Request *request)
+{
+    int64_t all = 1;
+    for (int axis = 0; axis < request->trials.axes; axis++) {
+        int64_t count = 1;
+        for (const char *at = request->grids[axis]; (at = strchr(at, ',')); at++)
+            count++;
+        all *= count;
+    }
+    return all;
+}
+
+static bool set_seed(Request *request, uint64_t seed, NetError *error)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, seed);
+    return net_setting_set(&request->settings, "seed", text, "--seed", error);
+}
+
+/* All of them, or as many as there are before a signal. */
+static bool run_all(Request *request, NetError *error)
+{
+    NetTrials *trials = &request->trials;
+    int all = (int)count_trials(request), repeats = (int)request->repeat, number = 0;
+    uint64_t first_seed = seed_of(request);
+    bool go_on = true;
+    trials->items = net_allocate((size_t)all, sizeof *trials->items, error);
+    if (!trials->items)
+        return false;
+    for (int i = 0; i < all && go_on; i++) {
+        char settings[NET_MAX_AXES * 80];
+        NetTrial *trial = &trials->items[trials->count];
+        trial->outcomes = net_allocate((size_t)repeats, sizeof *trial->outcomes, error);
+        trials->count++;
+        if (!trial->outcomes || !set_trial(request, i, trial, settings, sizeof settings, error))
+            return false;
+        for (int k = 0; k < repeats && go_on; k++) {
+            if (!set_seed(request, first_seed + (uint64_t)k, error))
+                return false;
+            go_on = run_one(request, ++number, all * repeats, settings, &trial->outcomes[k]);
+            trial->count++;
+        }
+    }
+    return true;
+}
+
+static void close_trials(NetTrials *trials)
+{
+    for (int i = 0; i < trials->count; i++) {
+        for (int axis = 0; axis < trials->axes; axis++)
+            free((char *)trials->items[i].values[axis]);
+        free(trials->items[i].outcomes);
+    }
+    free(trials->items);
+    *trials = (NetTrials){0};
+}
+
+/* The runs that failed of all. */
+static int count_failed(const NetTrials *trials, int *all)
+{
+    int failed = 0;
+    *all = 0;
+    for (int i = 0; i < trials->count; i++)
+        for (int k = 0; k < trials->items[i].count; k++) {
+            failed += !trials->items[i].outcomes[k].any;
+            ++*all;
+        }
+    return failed;
+}
+
+static int run_trials(Request *request)
+{
+    NetError error;
+    NetData data = {0};
+    int all;
+    if (request->resume)
+        return complain(MISUSE, "--resume goes on with one run: without --repeat");
+    if (net_rank_count() > 1)
+        return complain(MISUSE, "several runs are one process's: without ranks");
+    if (count_trials(request) * (int64_t)request->repeat > 100000)
+        return complain(MISUSE, "these are more than 100000 runs");
+    request->shared = &data;
+    bool good = (!request->output || net_check_output(request->output, NET_ANY_FILE, &error))
+                && run_all(request, &error);
+    net_data_close(&data);
+    if (good) {
+        if (!request->run.quiet)
+            printf("\n");
+        net_trials_print(&request->trials, stdout);
+        good = !request->output || net_trials_write(&request->trials, request->output, &error);
+    }
+    int failed = count_failed(&request->trials, &all);
+    close_trials(&request->trials);
+    if (!good)
+        return fail(&error);
+    if (net_signal_asked())
+        return INTERRUPTED + net_signal_asked();
+    return failed == all || (failed && request->repeat > 1) ? FAILED : DONE;
+}
+
+static int run_train(Request *request)
+{
+    if (request->output && request->repeat == 1)
+        return complain(MISUSE, "--output is a table of several runs: it needs --repeat N");
+    return request->repeat > 1 ? run_trials(request) : train_once(request);
+}
+
+static int run_sweep(Request *request)
+{
+    if (request->trials.axes == 0)
+        return complain(MISUSE, "sweep needs --set PATH=A,B,...: what to try, as "
+                                "--set lr=0.1,0.01");
+    return run_trials(request);
+}
+
+/* -------------------------------------------------------------- lr-find */
+
+static int run_lr_find(Request *request)
+{
+    NetError error;
+    NetData data = {0};
+    NetOptimizer optimizer = {0};
+    NetTensorFile from = {0};
+    NetSession *session = NULL;
+    NetLrFind *finder = &request->finder;
+    if (finder->from >= finder->to)
+        return complain(MISUSE, "--from %g is no less than --to %g: the rate is to rise",
+                        finder->from, finder->to);
+    if (finder->log && !net_log_is_ours(finder->log))
+        return complain(MISUSE,
+                        "--log %.300s would replace a file that is no run's log: give "
+                        "another name",
+                        finder->log);
+    if (request->partial && !request->init)
+        return complain(MISUSE, "%s", find_contradiction(request));
+    request->trains = true;
+    finder->steps = (int64_t)request->rate_steps;
+    bool good =
+        open_from(request, &from, &error)
+        && open_judged(request, &data, seed_of(request), NULL, &error)
+        && (session = open_training_session(request, &error))
+        && net_optimizer_open(&optimizer, request->model, &request->settings, &error)
+        && (!request->init || load_first(session, request, &from, &error))
+        && net_lr_find(session, &optimizer, &request->settings, &data, finder, stdout, &error);
+    net_optimizer_close(&optimizer);
+    net_close(session);
+    net_data_close(&data);
+    net_tensors_close(&from);
+    return good ? DONE : fail(&error);
 }
 
 /* ----------------------------------------------------------------- test */
@@ -1146,200 +1490,97 @@ static int run_test(Request *request)
 
 /* -------------------------------------------------------------- predict */
 
-/* The classes of the largest probabilities, largest first. */
-static int find_top(const float *probabilities, int64_t classes, int64_t *top)
+static bool ends_with(const char *text, const char *end)
 {
-    int count = 0;
-    for (; count < TOP && count < classes; count++) {
-        int64_t best = -1;
-        for (int64_t label = 0; label < classes; label++) {
-            bool taken = false;
-            for (int i = 0; i < count; i++)
-                taken |= top[i] == label;
-            if (!taken && (best < 0 || probabilities[label] > probabilities[best]))
-                best = label;
-        }
-        top[count] = best;
-    }
-    return count;
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcasecmp(text + length - tail, end) == 0;
 }
 
-/* label -1: not known. */
-static void print_prediction(const NetSession *session, const float *probabilities,
-                             const char *title, int label)
+/* A table, JSON, or a folder of pictures, as the name says; false: it says none of them. */
+static bool take_output(const Request *request, NetPredict *options)
 {
-    char name[CLASS_TEXT];
-    int64_t top[TOP] = {0};
-    int count = find_top(probabilities, session->model->classes, top);
-    printf("%s: %s, %.1f %%", SHOWN(title), class_name(name, session, top[0]),
-           100 * (double)probabilities[top[0]]);
-    if (label >= 0)
-        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, session, label));
-    printf("\n");
-    for (int i = 0; i < count; i++)
-        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, session, top[i]),
-               100 * (double)probabilities[top[i]]);
-    printf("\n");
+    const char *path = request->output;
+    struct stat status;
+    if (!path)
+        return true;
+    options->csv |= ends_with(path, ".csv");
+    options->json |= ends_with(path, ".json");
+    bool folder = ends_with(path, "/") || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    if (folder)
+        options->folder = path;
+    return folder || ends_with(path, ".csv") || ends_with(path, ".json");
 }
 
-static bool all_finite(const float *values, int64_t count)
+/* To standard output, or whole to a file. */
+static bool predict(const Request *request, NetSession *session, const NetPredict *options,
+                    int64_t *failed, NetError *error)
 {
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
+    NetOutput output;
+    if (!request->output || options->folder)
+        return net_predict_pictures(session, options, stdout, failed, error);
+    if (!net_create(&output, request->output, error))
+        return false;
+    if (net_predict_pictures(session, options, output.file, failed, error))
+        return net_commit(&output, error);
+    net_discard(&output);
+    return false;
+}
+
+static bool find_all(const Request *request, NetPaths *paths, NetError *error)
+{
+    for (int i = 0; i < request->operand_count; i++)
+        if (!net_find_pictures(paths, request->operands[i], error))
             return false;
     return true;
 }
 
-/* Why what the network says of an image is not finite. */
-static bool explain_image(NetSession *session, const NetImages *images, int64_t index,
-                          const char *title, NetError *error)
+/* A file is a picture, and that is all an example is. */
+static bool check_pictures(const Request *request, const char *instead, NetError *error)
 {
-    NetError why;
-    NetImages one = *images;
-    one.count = 1;
-    if (images->stream)
-        return net_fail(error, "%.100s: what the network says is not finite", title);
-    one.held = (NetHeld){0};
-    one.arrays[0].values = (void *)net_image_at(images, index, 0);
-    for (int i = 1; i < one.array_count; i++)
-        one.arrays[i].values = (void *)net_array_at(&images->arrays[i], index, 0);
-    net_explain_test(session, &one, &why);
-    return net_fail(error, "%.100s: %.350s", title, why.text);
-}
-
-/* The output's numbers, the first few. */
-static void print_numbers(const char *title, const float *values, int64_t count)
-{
-    enum { FEW = 8 };
-    printf("%s: ", SHOWN(title));
-    for (int64_t i = 0; i < count && i < FEW; i++)
-        printf("%s%.6g", i ? ", " : "", (double)values[i]);
-    printf("%s\n", count > FEW ? ", …" : "");
-}
-
-/* Of how many positions each class is the likeliest, the commonest first; `shares` is for
- * [classes]. */
-static void print_positions(const NetSession *session, const float *logits, const char *title,
-                            float *shares)
-{
-    const NetModel *model = session->model;
-    int64_t top[TOP] = {0};
-    memset(shares, 0, (size_t)model->classes * sizeof *shares);
-    for (int64_t position = 0; position < model->targets; position++) {
-        const float *at = logits + position * model->target_step;
-        int64_t best = 0;
-        for (int64_t k = 1; k < model->classes; k++)
-            best = at[k * model->class_step] > at[best * model->class_step] ? k : best;
-        shares[best] += 1;
-    }
-    int count = find_top(shares, model->classes, top);
-    printf("%s, %" PRId64 " positions: ", SHOWN(title), model->targets);
-    for (int i = 0; i < count; i++) {
-        char name[CLASS_TEXT];
-        printf("%s%s %.1f %%", i ? ", " : "", class_name(name, session, top[i]),
-               100 * (double)shares[top[i]] / (double)model->targets);
-    }
-    printf("\n");
-}
-
-/* Of one example the image, where it is one, drawn; and what the network says of it.  `room` is
- * for [2][outputs]. */
-static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
-                        const char *title, int label, float *room, NetError *error)
-{
-    int64_t outputs = net_outputs(session->model);
-    bool picture = images->arrays[0].kind == NET_PIXELS && !images->stream;
-    float *logits = room, *probabilities = room + outputs;
-    if (picture)
-        net_answer(session, images, index, logits, probabilities);
-    else if (!net_answer_example(session, images, index, logits, probabilities, error))
-        return false;
-    if (!all_finite(logits, outputs))
-        return explain_image(session, images, index, title, error);
-    if (picture)
-        net_draw_image(stdout, net_image_at(images, index, 0), session->image);
-    if (!net_has_classes(session->model))
-        print_numbers(title, logits, outputs);
-    else if (session->model->targets > 1)
-        print_positions(session, logits, title, probabilities);
-    else
-        print_prediction(session, probabilities, title, label);
-    return true;
-}
-
-/* Its class, where the data say it; -1: not known. */
-static int label_of(const NetSession *session, const NetImages *images, int64_t index)
-{
-    const NetModel *model = session->model;
-    int number = net_main_target(model);
-    if (!images->has_targets || number < 0 || model->wanted[number].positions > 1)
-        return -1;
-    const NetArray *array = &images->arrays[images->targets[number]];
-    if (!net_is_by_class(&model->wanted[number], array))
-        return -1;
-    return (int)net_array_whole(array, net_array_at(array, index, 0), 0);
-}
-
-/* names: of the image files; NULL: labelled test images. */
-static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
-{
-    float *room = net_allocate(2 * (size_t)net_outputs(session->model), sizeof *room, error);
-    bool good = room != NULL;
-    for (int64_t i = 0; good && i < images->count; i++) {
-        char title[64];
-        snprintf(title, sizeof title, "test %s %" PRId64,
-                 images->arrays[0].kind == NET_PIXELS ? "image" : "example", i);
-        good = predict_one(session, images, i, names ? names[i] : title,
-                           label_of(session, images, i), room, error);
-    }
-    free(room);
-    return good;
-}
-
-static bool predict_files(Request *request, NetSession *session, NetError *error)
-{
-    int64_t pixels = session->image.c * session->image.h * session->image.w;
-    if (session->model->input_count > 1)
-        return net_fail(error,
-                        "a picture is one of the network's %d inputs: `predict --data synthetic` "
-                        "shows drawn examples",
-                        session->model->input_count);
-    uint8_t *all = net_allocate((size_t)request->operand_count, (size_t)pixels, error);
-    bool good = all != NULL;
-    for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_picture(session, request->operands[i], all + i * pixels, error);
-    const NetImages images = net_pictures(request->operand_count, session->image, all);
-    good = good && predict(session, &images, request->operands, error);
-    free(all);
-    return good;
-}
-
-static bool predict_data(Request *request, NetSession *session, NetError *error)
-{
-    NetData data = {0};
-    bool good = open_test_data(request, session, &data, error);
-    NetImages some = data.test;
-    if (some.count > (int64_t)request->count)
-        some.count = (int64_t)request->count;
-    good = good && predict(session, &some, NULL, error);
-    net_data_close(&data);
-    return good;
+    return request->operand_count == 0 || request->model->input_count <= 1
+           || net_fail(error, "a picture is one of the network's %d inputs: %s",
+                       request->model->input_count, instead);
 }
 
 static int run_predict(Request *request)
 {
     NetError error;
+    NetData data = {0};
+    NetPaths paths = {0};
+    NetSession *session = NULL;
+    int64_t failed = 0;
+    NetPredict options = {.paths = &paths,
+                          .count = (int64_t)request->count,
+                          .top = request->top_k > 0 ? (int)request->top_k : TOP,
+                          .top_given = request->top_k > 0,
+                          .json = request->bench.json,
+                          .csv = request->csv,
+                          .tell = tell};
     if (!request->weights)
         return complain(MISUSE, "predict needs --weights F: what to predict with");
+    if (request->model->numbers && !request->data)
+        return complain(MISUSE, "%s takes whole numbers and no pictures%s", request->model->name,
+                        net_can_generate(request->model) ? ": generate goes on with a text" : "");
     if (request->operand_count == 0 && !request->data)
-        return complain(MISUSE,
-                        "predict needs images: PNG or JPEG files, or --data for some test images");
+        return complain(MISUSE, "predict needs images: PNG or JPEG files or folders of them, or "
+                                "--data for some test images");
     if (request->operand_count > 0 && request->data)
         return complain(MISUSE, "predict takes image files or --data, not both");
-    NetSession *session = open_trained(request, &error);
-    bool good = session && (request->data ? predict_data : predict_files)(request, session, &error);
+    if (!take_output(request, &options))
+        return complain(MISUSE, "--output %.300s: F.csv, F.json or DIR/ is expected",
+                        request->output);
+    if (options.json && options.csv)
+        return complain(MISUSE, "a table or JSON: give one");
+    bool good = check_pictures(request, "predict --data synthetic shows drawn examples", &error)
+                && (session = open_trained(request, &error)) && find_all(request, &paths, &error)
+                && (!request->data || open_test_data(request, session, &data, &error));
+    if (good && request->data)
+        options.images = &data.test;
+    good = good && predict(request, session, &options, &failed, &error);
     net_close(session);
-    return good ? DONE : fail(&error);
+    net_data_close(&data);
+    net_paths_close(&paths);
+    return good ? failed ? FAILED : DONE : fail(&error);
 }
 
 /* ------------------------------------------------------------- generate */
@@ -1361,6 +1602,24 @@ static int run_generate(Request *request)
                                  .no_cache = request->no_cache,
                                  .seed = seed_of(request)};
     bool good = session && net_generate(session, &options, stdout, &error);
+    net_close(session);
+    return good ? DONE : fail(&error);
+}
+
+/* ----------------------------------------------------------------- look */
+
+static int run_look(Request *request)
+{
+    NetError error;
+    if (!request->weights || !request->output || request->operand_count > 1)
+        return complain(MISUSE, "look needs --weights F, --output DIR and at most one picture");
+    if (request->model->numbers)
+        return complain(MISUSE, "%s takes whole numbers and no pictures", request->model->name);
+    NetSession *session = NULL;
+    bool good = check_pictures(request, "look without one draws the filters", &error)
+                && (session = open_trained(request, &error))
+                && net_look(session, request->operand_count ? request->operands[0] : NULL,
+                            request->output, stdout, &error);
     net_close(session);
     return good ? DONE : fail(&error);
 }
@@ -1460,9 +1719,15 @@ static int run_info(Request *request)
 
 static const Command commands[] = {
     {"train", "", "Trains the network and shows how it goes.", TRAIN, run_train},
+    {"sweep", "", "Trains with each of several settings and compares what they come to.", SWEEP,
+     run_sweep},
+    {"lr-find", "", "Finds a learning rate by a short run whose rate rises.", LR_FIND, run_lr_find},
     {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
-    {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
+    {"predict", "[IMAGE|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
+     run_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
+    {"look", "[IMAGE]", "Draws the first filters, and what each layer makes of a picture.", LOOK,
+     run_look},
     {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
      run_report},
     {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
@@ -1533,14 +1798,16 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
                        .samples = 32,
                        .characters = 500,
                        .worst = 24,
+                       .repeat = 1,
+                       .rate_steps = 200,
+                       .finder = {.from = 1e-7, .to = 10},
                        .temperature = 1};
     if (command->bit != TRAIN && net_rank_count() > 1)
         return complain(MISUSE, "%s is one process's: of the commands only train takes ranks",
                         command->name);
-    if (command->bit == TRAIN && model->training.phase_count == 0)
-        return complain(MISUSE,
-                        "%s has no train section, so there is no train command: add one to %s",
-                        model->name, model->source);
+    if (command->bit & (TRAIN | SWEEP | LR_FIND) && model->training.phase_count == 0)
+        return complain(MISUSE, "%s has no train section, so there is no %s command: add one to %s",
+                        model->name, command->name, model->source);
     if (!net_settings_open(&request.settings, model, &error))
         return fail(&error);
     int status = read_options(&request, command, argc, argv);

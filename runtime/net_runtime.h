@@ -88,6 +88,9 @@ typedef struct NetStep {
     real *rows;  /* … and what is kept of those before it: [NetModel.row_kept] */
     /* of classes that count differently: what those of the batch's targets count together */
     double target_weights[NET_MAX_TARGETS];
+    /* [grains][lanes]: what an image's own target counts where the image in the neighbouring lane,
+     * lane ^ 1, is mixed in, whose target counts the rest; 1 where none is */
+    const real *shares;
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands

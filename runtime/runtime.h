@@ -124,6 +124,11 @@ NetJudged net_judged(const NetData *data);
 int64_t net_trained_images(const NetData *data);
 /* Takes a part of the training images to judge by; `by_class`: as large a part of each class. */
 bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed, NetError *error);
+/* The training images in an epoch's order, shuffled, to order[0 … net_trained_images()). */
+void net_order_images(int32_t *order, const NetData *data, uint64_t seed, uint64_t epoch);
+/* Where an epoch's batches begin in their examples: a text is cut anew in each epoch, so that each
+ * character is met at each place.  Of other data 0. */
+int64_t net_text_offset(const NetData *data, uint64_t seed, uint64_t epoch);
 /* Reads others: a folder with a folder for each class, or what net_data_open reads, of which it is
  * the test images, or all where there are no test images. */
 bool net_validation_open(NetData *data, const NetOpening *opening, NetError *error);
@@ -428,6 +433,8 @@ bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const Ne
                         NetError *error);
 void net_optimizer_close(NetOptimizer *optimizer);
 const char *net_optimizer_name(const NetOptimizer *optimizer);
+/* What follows from a step's number, from 0, without its rates. */
+void net_optimizer_count(NetOptimizer *optimizer, int64_t step);
 const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot); /* "momentum_buffer" */
 /* The rates of a step, from 0. */
 void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step,
@@ -508,7 +515,8 @@ struct NetSession {
     real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
     /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
     int passes;
-    real *sum; /* [gradient_stride]: of the passes so far; NULL: there is one */
+    real *sum;    /* [gradient_stride]: of the passes so far; NULL: there is one */
+    real *shares; /* [max_grains * lanes]: NetStep.shares */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
@@ -592,12 +600,30 @@ typedef struct NetAugment {
     NetShape shape; /* of an image */
     int lanes;
     uint8_t *grey; /* [channels]: the mean of the normalisation */
-    uint8_t *room; /* [threads][lanes + 2][elements] */
+    uint8_t *room; /* [threads][lanes + 3][elements] */
     uint64_t seed, epoch;
+    double mixup_alpha, cutmix_alpha; /* 0: not */
 } NetAugment;
+/* data/mix.c: how the images of a step are mixed in pairs. */
+typedef struct NetMixing {
+    bool mixes, pastes;               /* by a rectangle of the other, else by a sum */
+    double share;                     /* of the image's own target; the rest is the other's */
+    int64_t top, bottom, left, right; /* of the rectangle */
+} NetMixing;
+/* Of the step whose first image has this number in the epoch's order. */
+NetMixing net_mix_draw(const NetAugment *augment, int64_t first);
+/* The batch's image with which one of it is mixed; itself: with none. */
+int64_t net_mix_partner(const NetMixing *mixing, int64_t image, int64_t count);
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
                       int threads, uint64_t seed, NetError *error);
 void net_augment_close(NetAugment *augment);
+bool net_augments(const NetAugment *augment); /* whether it does anything */
+/* Pictures are augmented as bytes; data whose examples are other numbers are refused. */
+bool net_augment_check(const NetAugment *augment, const NetData *data, NetError *error);
+/* What an image and another become, in the thread's room for the first one's lane.  The other was
+ * made in lane augment->lanes. */
+const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,
+                               const NetMixing *mixing, int thread, int lane);
 /* The image, or what was made of it in the thread's room for this lane. */
 const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
                                  int thread, int lane);
@@ -629,6 +655,7 @@ typedef struct NetBatch {
     int pass;       /* of a step of several: its number; its part of the gradient … */
     double portion; /* … is multiplied by this: images of the step that are its; 0: all are */
     bool more;      /* others follow, and no weight moves yet */
+    NetMixing mixing;
 } NetBatch;
 /* train/inputs.c: the inputs behind the first. */
 int64_t net_input_elements(const NetModel *model); /* of all inputs: from a grain's to the next's */
@@ -709,6 +736,8 @@ void net_figures_add_one(NetFigures *figures, NetFigure figure);
 const NetFigure *net_figure_judged(const NetFigures *figures);
 /* Whether it is better than another value of it, by more than `least`. */
 bool net_figure_better(const NetFigure *figure, double than, double least);
+/* "0.1234", or of a share "97.50 %" */
+const char *net_value_text(char text[32], double value, bool percent);
 /* "  test loss 0.1234  test accuracy 97.50 %", each behind `before`; empty of no figures. */
 const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *before,
                              const NetFigures *figures);
@@ -1019,8 +1048,10 @@ typedef struct NetMeter {
     double stepped;         /* when the last step was done */
     double between;         /* seconds from an epoch's last step to the next one's beginning */
     NetTrend trend;
+    const char *label; /* of one of several runs, which shows nothing but its live line; NULL */
 } NetMeter;
-void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
+/* label: of one of several runs; NULL */
+void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
 /* `loss` is the step's, `trained` the epoch's so far. */
@@ -1051,6 +1082,14 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,
                        int64_t epochs, int64_t max_steps, NetError *error);
 
+/* What a run came to. */
+typedef struct NetOutcome {
+    bool any;           /* it was judged at least once; else the rest is 0 */
+    NetEpoch last, top; /* the last epoch, and the best */
+    uint64_t seed;
+    double seconds;
+} NetOutcome;
+
 /* train/loop.c */
 typedef struct NetRun {
     const char *save, *best, *checkpoint, *gradients, *log; /* paths, or NULL */
@@ -1063,6 +1102,8 @@ typedef struct NetRun {
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
     int *speaker;      /* of several ranks the one that says why a run cannot begin; may be NULL */
     double statistics; /* are logged every so many steps; 0: never */
+    const char *label; /* of one of several runs: it shows its live line only, with this before */
+    NetOutcome *outcome; /* is filled; NULL: nobody asks */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal
@@ -1070,6 +1111,64 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
  * the run goes on: NET_FAILED, then, and *error is the last sentence of several. */
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
+
+/* data/walk.c: paths, each for free(). */
+typedef struct NetPaths {
+    char **items;
+    int64_t count, room;
+} NetPaths;
+/* Adds a file, or the pictures of a folder; what is there stays the caller's. */
+bool net_find_pictures(NetPaths *paths, const char *path, NetError *error);
+void net_paths_close(NetPaths *paths);
+
+/* train/predict.c: what a network says of pictures. */
+typedef struct NetPredict {
+    const NetPaths *paths;   /* of files, or … */
+    const NetImages *images; /* … the first `count` of these, which have labels */
+    int64_t count;
+    int top;                             /* classes that are told */
+    bool top_given;                      /* then all have columns */
+    bool json, csv;                      /* at most one; neither: for people */
+    const char *folder;                  /* for the pictures that a network makes; NULL */
+    void (*tell)(const NetError *error); /* of a picture that cannot be answered */
+} NetPredict;
+/* *failed: how many pictures could not be answered, each told. */
+bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
+                          int64_t *failed, NetError *error);
+
+/* train/look.c: the filters of the first convolution and, of a picture, each layer's output, as PNG
+ * files in the folder, which is made; they are listed on `out`.  picture NULL: no outputs. */
+bool net_look(NetSession *session, const char *picture, const char *folder, FILE *out,
+              NetError *error);
+
+/* train/trials.c: what several runs came to. */
+enum { NET_MAX_AXES = 8 };
+/* Runs with the same settings but for the seed. */
+typedef struct NetTrial {
+    const char *values[NET_MAX_AXES]; /* as they are written */
+    NetOutcome *outcomes;
+    int count;
+} NetTrial;
+typedef struct NetTrials {
+    const char *paths[NET_MAX_AXES]; /* the settings in which the trials differ */
+    int axes;
+    NetTrial *items;
+    int count;
+} NetTrials;
+/* A row for each trial, the best first; nothing where no run was judged. */
+void net_trials_print(NetTrials *trials, FILE *out);
+/* A table with a row for each run, as CSV. */
+bool net_trials_write(const NetTrials *trials, const char *path, NetError *error);
+
+/* train/lrfind.c: a learning rate to train with: a short run whose rate rises. */
+typedef struct NetLrFind {
+    double from, to;
+    int64_t steps;
+    const char *log; /* NULL: nothing is written */
+} NetLrFind;
+/* Prints the curve and a suggestion. The session's weights are not worth keeping after it. */
+bool net_lr_find(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
+                 const NetData *data, const NetLrFind *options, FILE *out, NetError *error);
 
 /* data/paint.c: pixels of a byte, [h][w][channels] of 1, 3 or 4, as PNG; free() it.  NULL: *error
  * says why. */

@@ -89,15 +89,27 @@ static const ListRule *find_list(const Choice *choice, const char *name)
     return NULL;
 }
 
+/* The name of the argument that stands unnamed behind so many others; NULL: there is none. */
+static const char *positional_name(const Choice *choice, int before)
+{
+    for (const ArgSpec *spec = choice->args; spec != NULL && spec->name != NULL; spec++)
+        if (spec->positional && before-- == 0)
+            return spec->name;
+    return NULL;
+}
+
 /* A list's place in the table, which knows single values only, is taken by its
- * first; an empty list stays, and is told to be no number. */
+ * first; an empty list stays, and is told to be no number.  What is no list of ours, as a pair,
+ * stays too. */
 static const Arguments *without_lists(const Choice *choice, const Arguments *args)
 {
     Arguments *single = NEW(Arguments);
+    int unnamed = 0;
     for (int i = 0; i < args->count; i++) {
         Argument arg = args->items[i];
+        const char *name = arg.name != NULL ? arg.name : positional_name(choice, unnamed++);
         bool list = arg.value.kind == VALUE_LIST && arg.value.list->values.count > 0;
-        if (list && (arg.name == NULL || find_list(choice, arg.name) != NULL))
+        if (list && (name == NULL || find_list(choice, name) != NULL))
             arg.value = arg.value.list->values.items[0];
         push(single, arg);
     }
@@ -983,6 +995,7 @@ static void resolve_section(Training *t)
     check_recipe(t);
     check_frozen(t);
     check_losses(t);
+    mix_losses(t);
     check_learning(t);
     part_outputs(t->graph);
 }

@@ -69,6 +69,8 @@ void resolve_data(Training *t, const SettingDef *def);
 void check_positions(Training *t);
 void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
+/* mixup and cutmix change the losses, too. */
+void mix_losses(Training *t);
 
 /* Whether the input holds whole numbers, as a text's are. */
 void check_numbers(Training *t, bool text, Span at);

@@ -342,6 +342,11 @@ static const ArgSpec trivial_augment_args[] = {{"num_magnitude_bins", ARG_INT, .
                                                INTERPOLATION,
                                                {0}};
 
+static const ArgSpec mix_args[] = {
+    {"alpha", ARG_REAL, .positional = true, .otherwise = "1", .minimum = 1e-3, .maximum = 1000,
+     .doc = "Of the Beta distribution that an image's share is drawn from, once a step."},
+    {0}};
+
 const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
                                 {"horizontal_flip", horizontal_flip_args, NULL},
                                 {"random_affine", random_affine_args, random_affine_lists},
@@ -353,6 +358,8 @@ const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
                                 {"random_erasing", erasing_args, erasing_lists},
                                 {"rand_augment", rand_augment_args, NULL},
                                 {"trivial_augment", trivial_augment_args, NULL},
+                                {"mixup", mix_args, NULL},
+                                {"cutmix", mix_args, NULL},
                                 {0}};
 
 /* The data are of the network's size already: a crop is of a padded image, or made larger. */
@@ -448,6 +455,40 @@ static void resolve_step(Training *t, const Expr *word)
     }
     add_word(t, path, intern(choice->name), word->span);
     add_choice(t, path, choice, evaluate_arguments(t->b, &word->arguments), word->span);
+}
+
+/* What in a loss is of one class for each image; false: reported. */
+static bool mixes_classes(Training *t, const Setting *mix, const Node *node)
+{
+    const Shape shape = node->inputs.items[0]->shape;
+    if (strcmp(node->op->name, "cross_entropy") != 0 || shape.rank != 1) {
+        Diagnostic *d = build_error(t->b, "argument-range", mix->span,
+                                    "%s mixes two images' classes, which needs cross_entropy of "
+                                    "one class for each image",
+                                    mix->word);
+        diag_label(d, node->span, "%s of %s", node->op->name, shape_text(shape));
+        return false;
+    }
+    const ArgValue *ignored = &node->args[operator_arg(node->op, "ignore_index")];
+    if (!ignored->given)
+        return true;
+    Diagnostic *d = build_error(t->b, "argument-range", ignored->span,
+                                "%s gives an image parts of two classes, of which none can be "
+                                "ignored: leave out `ignore_index`",
+                                mix->word);
+    diag_label(d, mix->span, "here");
+    return false;
+}
+
+void mix_losses(Training *t)
+{
+    const Setting *mix = find_setting(t->graph, "augment.mixup");
+    mix = mix != NULL ? mix : find_setting(t->graph, "augment.cutmix");
+    for (int i = 0; mix != NULL && i < t->graph->nodes.count; i++) {
+        Node *node = t->graph->nodes.items[i];
+        if (node->op->traits & OP_LOSS)
+            node->mixes = mixes_classes(t, mix, node);
+    }
 }
 
 void resolve_augment(Training *t, const SettingDef *def)

@@ -526,6 +526,7 @@ struct Node {
     double loss_weight;
     bool loss_adds;
     int target; /* of graph->wanted, or NO_TARGET, INPUT_TARGET */
+    bool mixes; /* cross_entropy: each image has a part of another's target */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",

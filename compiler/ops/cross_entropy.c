@@ -63,10 +63,17 @@ static const char *loss_factor(const Node *node)
     return node->loss_weight == 1 ? "" : format("(real)%.17g * ", node->loss_weight);
 }
 
-/* Whether targets count differently: by their class, or not at all. */
-static bool is_weighed(const Node *node)
+/* Whether each image has a part of its neighbour's target. */
+static bool mixes(const Kernel *kernel)
 {
-    return node->args[IGNORE_INDEX].given || node->args[WEIGHT].given;
+    return kernel->node->mixes && kernel->training;
+}
+
+/* Whether targets count differently: by their class, in parts, or not at all. */
+static bool is_weighed(const Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    return node->args[IGNORE_INDEX].given || node->args[WEIGHT].given || mixes(kernel);
 }
 
 static const char *class_offset(const ClassLayout *layout)
@@ -75,13 +82,18 @@ static const char *class_offset(const ClassLayout *layout)
 }
 
 /* Of a position, what its target counts in each lane, `own`, and whether at all, `counts`; the
- * targets that do not become the first class. */
+ * targets that do not become the first class.  Mixed with a neighbour in the grain, its target is
+ * `others`, which counts `rest`. */
 static void emit_weights(Kernel *kernel)
 {
     const Node *node = kernel->node;
     const ArgValue *ignored = &node->args[IGNORE_INDEX];
     kernel_line(kernel, "int32_t classes[LANES];");
     kernel_line(kernel, "vec own, counts;");
+    if (mixes(kernel)) {
+        kernel_line(kernel, "int32_t others[LANES];");
+        kernel_line(kernel, "vec rest;");
+    }
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
     if (ignored->given)
         kernel_line(kernel, "const int there = targets[lane] != %lldL;", ignored->integer[0]);
@@ -91,6 +103,13 @@ static void emit_weights(Kernel *kernel)
     kernel_line(kernel, "counts[lane] = there;");
     kernel_line(kernel, "own[lane] = there ? %s : 0;",
                 node->args[WEIGHT].given ? "weights[classes[lane]]" : "(real)1");
+    if (mixes(kernel)) {
+        kernel_line(kernel, "const real share = s->shares[g * LANES + lane];");
+        kernel_line(kernel, "others[lane] = targets[lane ^ 1];");
+        kernel_line(kernel, "rest[lane] = %s((real)1 - share);",
+                    node->args[WEIGHT].given ? "weights[others[lane]] * " : "");
+        kernel_line(kernel, "own[lane] *= share;");
+    }
     kernel_line(kernel, "}");
 }
 
@@ -108,7 +127,10 @@ static void declare_weights(Kernel *kernel)
         kernel_line(kernel, "static const real weights[] = { %s };", text_chars(&text));
         kernel_line(kernel, "const real all_weights = (real)%.17g;", all);
     }
-    kernel_line(kernel, "const double together = s->target_weights[%d];", node->target);
+    if (weight->given || node->args[IGNORE_INDEX].given)
+        kernel_line(kernel, "const double together = s->target_weights[%d];", node->target);
+    else
+        kernel_line(kernel, "const double together = (double)s->images;");
     kernel_line(kernel, "const real each = together > 0 ? (real)(1 / together) : 0;");
 }
 
@@ -122,7 +144,7 @@ static const char *weight_at(const Node *node, const ClassLayout *layout)
 static void emit_losses(Kernel *kernel, const ClassLayout *layout, double smoothing)
 {
     const Node *node = kernel->node;
-    bool weighed = is_weighed(node), weights = node->args[WEIGHT].given;
+    bool weighed = is_weighed(kernel), weights = node->args[WEIGHT].given;
     kernel_line(kernel, "const vec whole = vec_log(total);");
     if (smoothing != 0) {
         kernel_line(kernel, "vec mean = { 0 };");
@@ -135,11 +157,18 @@ static void emit_losses(Kernel *kernel, const ClassLayout *layout, double smooth
                     layout->classes, weighed ? " * counts" : "");
     }
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
+    const char *value = "surprise", *weight = loss_factor(node);
+    bool adds = layout->targets > 1 || node->loss_adds;
     kernel_line(kernel,
                 "const real surprise = whole[lane] - (v[%s[lane]%s][lane] - largest[lane]);",
                 weighed ? "classes" : "targets", class_offset(layout));
-    const char *value = weighed ? "own[lane] * surprise" : "surprise", *weight = loss_factor(node);
-    bool adds = layout->targets > 1 || node->loss_adds;
+    if (mixes(kernel))
+        kernel_line(kernel,
+                    "const real other = whole[lane] - (v[others[lane]%s][lane] - largest[lane]);",
+                    class_offset(layout));
+    if (weighed)
+        value =
+            mixes(kernel) ? "(own[lane] * surprise + rest[lane] * other)" : "own[lane] * surprise";
     if (smoothing != 0)
         value =
             format("(real)%.17g * %s + (real)%.17g * mean[lane]", 1 - smoothing, value, smoothing);
@@ -168,8 +197,8 @@ static void emit_weighed_gradient(Kernel *kernel, const char *from, const ClassL
                 "%sactive * each;",
                 loss_factor(node));
     kernel_line(kernel,
-                "const vec share = part * counts, sum = (real)%.17g * own + (real)%.17g * %s;",
-                1 - smoothing, part, all);
+                "const vec share = part * counts, sum = (real)%.17g * %s + (real)%.17g * %s;",
+                1 - smoothing, mixes(kernel) ? "(own + rest)" : "own", part, all);
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
                 layout->classes * layout->class_step, layout->class_step);
     kernel_line(kernel,
@@ -179,6 +208,11 @@ static void emit_weighed_gradient(Kernel *kernel, const char *from, const ClassL
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
     kernel_line(kernel, "    d[classes[lane]%s][lane] -= (real)%.17g * own[lane] * part[lane];",
                 class_offset(layout), 1 - smoothing);
+    if (mixes(kernel)) {
+        kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
+        kernel_line(kernel, "    d[others[lane]%s][lane] -= (real)%.17g * rest[lane] * part[lane];",
+                    class_offset(layout), 1 - smoothing);
+    }
     kernel_line(kernel, "}");
 }
 
@@ -186,7 +220,7 @@ static void emit_weighed_gradient(Kernel *kernel, const char *from, const ClassL
 static void emit_gradient(Kernel *kernel, const char *from, const ClassLayout *layout,
                           double smoothing)
 {
-    if (is_weighed(kernel->node)) {
+    if (is_weighed(kernel)) {
         emit_weighed_gradient(kernel, from, layout, smoothing);
         return;
     }
@@ -214,11 +248,11 @@ static void emit_gradient(Kernel *kernel, const char *from, const ClassLayout *l
 static void open_positions(Kernel *kernel, const ClassLayout *layout, bool forward, bool keeps,
                            bool gradient)
 {
-    if (is_weighed(kernel->node))
+    if (is_weighed(kernel))
         declare_weights(kernel);
     kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->targets);
     kernel_line(kernel, "const int32_t *targets = wanted + p * LANES;");
-    if (is_weighed(kernel->node))
+    if (is_weighed(kernel))
         emit_weights(kernel);
     if (forward)
         kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->target_step);
@@ -284,7 +318,9 @@ const Operator operator_cross_entropy = {
     .formula =
         "loss = -sum over k of t[k] * log(softmax(x)[k]);  d loss/dx = softmax(x) - t\n"
         "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes\n"
-        "With weight= or ignore_index= the batch's loss is the mean weighed by w[target].",
+        "With weight= or ignore_index= the batch's loss is the mean weighed by w[target].\n"
+        "Of images that mixup or cutmix mixed t has both classes, by the image's share, and the\n"
+        "batch's loss is the plain mean.",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,
@@ -310,8 +346,8 @@ const Operator operator_nll = {
 
 const Operator operator_hinge = {
     .name = "hinge",
-    .summary = "The hinge loss of a classifier, PyTorch's MultiMarginLoss: the target's score is "
-               "to be a margin above every other.  Of yes and no as 1 and -1 see hinge_embedding.",
+    .summary = "The hinge loss of a classifier, PyTorch's MultiMarginLoss; of 1 and -1: "
+               "hinge_embedding.",
     .shape_rule = "[classes] -> one loss per image",
     .formula = "loss = sum over k != t of w[t] * max(0, margin - x[t] + x[k])^p / classes",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MultiMarginLoss.html",

@@ -322,11 +322,10 @@ static void emit_targets(Emitter *emitter)
     ClassLayout layout = {shape_elements(graph->output->shape), 1, 1, 1};
     if (graph->loss && graph->loss->op->target == TARGET_CLASSES)
         layout = class_layout_of(graph->output->shape);
-    text_add(
-        emitter->module.out,
-        "    .classes = %lld, .targets = %lld,\n    .class_step = %lld, .target_step "
-        "= %lld,\n",
-        layout.classes, layout.targets, layout.class_step, layout.target_step);
+    text_add(emitter->module.out,
+             "    .classes = %lld, .targets = %lld,\n    .class_step = %lld, .target_step "
+             "= %lld,\n",
+             layout.classes, layout.targets, layout.class_step, layout.target_step);
 }
 
 /* What is computed of one step of a sequence, or which layer looks at others. */
@@ -378,12 +377,10 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              graph->aliases.count ? "aliases" : "0", graph->aliases.count);
     text_add(emitter->module.out, "    .derived = %s, .derived_count = %d,\n",
              graph->derived.count ? "derived" : "0", graph->derived.count);
-    text_add(emitter->module.out,
-             "    .trained = %lld, .buffers = %lld, .counters = %lld,\n",
+    text_add(emitter->module.out, "    .trained = %lld, .buffers = %lld, .counters = %lld,\n",
              graph->trained_elements, graph->buffer_elements, graph->counters);
     text_add(emitter->module.out,
-             "    .layers = layers, .layer_count = %d,\n    .structure = structure,\n",
-             layers);
+             "    .layers = layers, .layer_count = %d,\n    .structure = structure,\n", layers);
     text_add(emitter->module.out, "    .load_at_once = %s, .update_at_once = %s,\n",
              emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
@@ -391,8 +388,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_program_fields(emitter, "inference", inference);
     if (!emitter->one_image.length) {
         emit_program_fields(emitter, "single", NULL);
-        text_add(emitter->module.out,
-                 "    .packings = 0, .packing_count = 0, .packed = 0,\n");
+        text_add(emitter->module.out, "    .packings = 0, .packing_count = 0, .packed = 0,\n");
     }
     text_add_range(emitter->module.out, text_chars(&emitter->one_image), emitter->one_image.length);
     text_add(emitter->module.out, "    .settings = %s, .setting_count = %d,\n",

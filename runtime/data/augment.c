@@ -539,7 +539,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 _Static_assert((int)KINDS <= (int)NET_MAX_AUGMENT_STEPS, "each at most once");
 
-enum { SPARE = 2 }; /* images for which a thread has room besides its lanes' */
+/* Images for which a thread has room besides its lanes': one that is mixed with, and two. */
+enum { SPARE = 3 };
 
 static void add_step(NetAugment *augment, const NetAugmentKind *kind, const NetSettings *settings)
 {
@@ -559,6 +560,20 @@ static bool read_grey(NetAugment *augment, const NetSettings *settings, NetError
     return augment->grey != NULL;
 }
 
+bool net_augments(const NetAugment *augment)
+{
+    return augment->count > 0 || augment->mixup_alpha > 0 || augment->cutmix_alpha > 0;
+}
+
+bool net_augment_check(const NetAugment *augment, const NetData *data, NetError *error)
+{
+    return !net_augments(augment) || data->train.arrays[data->train.inputs[0]].kind == NET_PIXELS
+           || net_fail(error,
+                       "`augment` changes pictures, and the examples of %s are numbers: a train "
+                       "section without it is needed",
+                       data->what);
+}
+
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
                       int threads, uint64_t seed, NetError *error)
 {
@@ -568,7 +583,9 @@ bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape
             if (strcmp(settings->values[i].path, kinds[k].path) == 0
                 && augment->count < NET_MAX_AUGMENT_STEPS)
                 add_step(augment, &kinds[k], settings);
-    if (augment->count == 0)
+    augment->mixup_alpha = net_setting(settings, "augment.mixup.alpha", 0);
+    augment->cutmix_alpha = net_setting(settings, "augment.cutmix.alpha", 0);
+    if (!net_augments(augment))
         return true;
     size_t pixels = (size_t)(shape.c * shape.h * shape.w);
     augment->room = net_allocate((size_t)threads * ((size_t)lanes + SPARE), pixels, error);
@@ -587,7 +604,7 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
 {
     int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
     uint8_t *room = augment->room + (int64_t)thread * (augment->lanes + SPARE) * pixels;
-    uint8_t *own = room + lane * pixels, *spare = room + augment->lanes * pixels;
+    uint8_t *own = room + lane * pixels, *spare = room + (augment->lanes + 1) * pixels;
     const uint8_t *now = image;
     for (int i = 0; i < augment->count; i++) {
         Work work = {augment, &augment->steps[i], (uint64_t)index, now == own ? spare : own,
@@ -598,4 +615,13 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
     if (now == spare)
         now = memcpy(own, spare, (size_t)pixels);
     return now;
+}
+
+const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,
+                               const NetMixing *mixing, int thread, int lane)
+{
+    int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
+    uint8_t *to = augment->room + ((int64_t)thread * (augment->lanes + SPARE) + lane) * pixels;
+    net_mix_images(to, own, other, augment->shape, mixing);
+    return to;
 }

@@ -36,4 +36,8 @@ typedef struct NetWindow {
 void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
                        NetWindow window);
 
+/* mix.c: `to` may be `own`. */
+void net_mix_images(uint8_t *to, const uint8_t *own, const uint8_t *other, NetShape shape,
+                    const NetMixing *mixing);
+
 #endif

@@ -110,6 +110,22 @@ int64_t net_trained_images(const NetData *data)
     return data->order ? data->trained : data->train.count;
 }
 
+void net_order_images(int32_t *order, const NetData *data, uint64_t seed, uint64_t epoch)
+{
+    int64_t count = net_trained_images(data);
+    net_shuffle(order, count, seed, epoch);
+    for (int64_t i = 0; data->order && i < count; i++)
+        order[i] = data->order[order[i]];
+}
+
+int64_t net_text_offset(const NetData *data, uint64_t seed, uint64_t epoch)
+{
+    const NetArray *text = &data->train.arrays[0];
+    if (!text->slides)
+        return 0;
+    return (int64_t)((double)text->stride * net_random(seed, epoch, net_hash("text"), 0));
+}
+
 NetJudged net_judged(const NetData *data)
 {
     if (data->order)

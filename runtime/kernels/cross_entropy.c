@@ -32,6 +32,18 @@ static Softmax softmax_of(const NetCall *call, int64_t position, int lane)
     return softmax;
 }
 
+/* Of images that are mixed, the neighbour's target, and what the own one counts. */
+static int64_t other_of(const Softmax *at)
+{
+    return class_wanted(at->call, at->position, at->lane ^ 1);
+}
+
+static real share_of(const Softmax *at)
+{
+    const NetCall *call = at->call;
+    return call->step->shares ? call->step->shares[call->grain * call->lanes + at->lane] : 1;
+}
+
 /* -log softmax(x)[k]; the difference first, which is exact for near logits. */
 static real surprise(const Softmax *softmax, int64_t k)
 {
@@ -49,6 +61,12 @@ static real loss_of(const Softmax *softmax, int64_t wanted)
     const NetCall *call = softmax->call;
     real smoothing = smoothing_of(call), mean = 0;
     real loss = (real)class_weight(call, wanted) * surprise(softmax, wanted);
+    real share = share_of(softmax);
+    if (share != 1) {
+        int64_t other = other_of(softmax);
+        loss =
+            share * loss + (1 - share) * (real)class_weight(call, other) * surprise(softmax, other);
+    }
     if (smoothing == 0)
         return loss;
     for (int64_t k = 0; k < classes_of(call); k++)
@@ -71,11 +89,14 @@ void net_cross_entropy_forward(const NetCall *call)
 }
 
 /* What the target distribution has of class k, times what that counts. */
-static real wanted_of(const NetCall *call, int64_t wanted, int64_t k)
+static real wanted_of(const Softmax *softmax, int64_t wanted, int64_t k)
 {
-    real smoothing = smoothing_of(call);
+    const NetCall *call = softmax->call;
+    real smoothing = smoothing_of(call), share = share_of(softmax), part = k == wanted ? share : 0;
+    if (share != 1 && k == other_of(softmax))
+        part += 1 - share;
     return (real)class_weight(call, k)
-           * ((k == wanted ? 1 - smoothing : 0) + smoothing / (real)classes_of(call));
+           * ((1 - smoothing) * part + smoothing / (real)classes_of(call));
 }
 
 static void give_position_gradient(const Softmax *softmax, int64_t wanted)
@@ -85,11 +106,11 @@ static void give_position_gradient(const Softmax *softmax, int64_t wanted)
     real all = 0,
          share = (real)(call->loss_weight * position_share(call)) / (real)call->step->images;
     for (int64_t k = 0; k < classes; k++)
-        all += wanted_of(call, wanted, k);
+        all += wanted_of(softmax, wanted, k);
     for (int64_t k = 0; k < classes; k++) {
         real probability = (real)exp(logit(softmax, k) - softmax->maximum) / softmax->total;
         give_gradient(call, class_place(call, softmax->position, k, softmax->lane),
-                      share * (all * probability - wanted_of(call, wanted, k)));
+                      share * (all * probability - wanted_of(softmax, wanted, k)));
     }
 }
 

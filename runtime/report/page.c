@@ -203,10 +203,8 @@ static void put_curve(const Page *page, const char *figure)
                          i, false);
     }
     snprintf(title, sizeof title, "%c%.200s", figure[0] & ~0x20, figure + 1);
-    net_chart_draw(
-        page->out,
-        &(NetChart){title, steps > 0 || !loss ? "epoch" : "step", is_share(figure), loss}, lines,
-        count);
+    NetChart chart = {title, steps > 0 || !loss ? "epoch" : "step", is_share(figure), loss};
+    net_chart_draw(page->out, &chart, lines, count);
 }
 
 static void put_curves(const Page *page)

@@ -39,6 +39,16 @@ bool net_figure_better(const NetFigure *figure, double than, double least)
     return figure->larger_is_better ? figure->value > than + least : figure->value < than - least;
 }
 
+/* What is far too large, as a run's that is lost, in few digits. */
+const char *net_value_text(char text[32], double value, bool percent)
+{
+    if (percent)
+        snprintf(text, 32, "%.2f %%", 100 * value);
+    else
+        snprintf(text, 32, fabs(value) < 1e7 ? "%.4f" : "%.4g", value);
+    return text;
+}
+
 const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *before,
                              const NetFigures *figures)
 {
@@ -46,9 +56,10 @@ const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *before,
     text[0] = 0;
     for (int i = 0; i < figures->count && used < NET_FIGURES_TEXT; i++) {
         const NetFigure *figure = &figures->items[i];
-        used += (size_t)snprintf(
-            text + used, NET_FIGURES_TEXT - used, figure->percent ? "%s%s %.2f %%" : "%s%s %.4f",
-            before, figure->name, figure->percent ? 100 * figure->value : figure->value);
+        char value[32];
+        used +=
+            (size_t)snprintf(text + used, NET_FIGURES_TEXT - used, "%s%s %s", before, figure->name,
+                             net_value_text(value, figure->value, figure->percent));
     }
     return text;
 }

@@ -130,28 +130,21 @@ static NetFigures train_figures(const Loop *loop)
     return net_figures(&result);
 }
 
-/* A text is cut anew in each epoch, so that each character is met at each place. */
-static int64_t text_offset(const Loop *loop)
-{
-    const NetArray *text = &loop->data->train.arrays[0];
-    if (!text->slides || !loop->progress->shuffle)
-        return 0;
-    return (int64_t)((double)text->stride
-                     * net_random(loop->session->seed, (uint64_t)loop->progress->epoch,
-                                  net_hash("text"), 0));
-}
-
 /* The batch from an image of the epoch on; at its end there are none. */
 static NetBatch batch_at(const Loop *loop, int64_t position)
 {
-    int64_t left = loop->progress->train_images - position, batch = loop->session->batch;
+    const NetProgress *progress = loop->progress;
+    int64_t left = progress->train_images - position, batch = loop->session->batch;
     return (NetBatch){
         .images = &loop->data->train,
         .order = loop->order,
         .first = position,
         .count = left < batch ? left : batch,
-        .offset = text_offset(loop),
-        .augment = loop->augment.count > 0 ? &loop->augment : NULL,
+        .offset = progress->shuffle
+                      ? net_text_offset(loop->data, loop->session->seed, (uint64_t)progress->epoch)
+                      : 0,
+        .augment = net_augments(&loop->augment) ? &loop->augment : NULL,
+        .mixing = net_mix_draw(&loop->augment, position),
     };
 }
 
@@ -315,6 +308,21 @@ static bool is_no_better(const Loop *loop)
            && progress->epoch - progress->top_epoch >= loop->patience;
 }
 
+/* For who compares runs. */
+static void note_outcome(const Loop *loop, const NetEpoch *epoch)
+{
+    NetOutcome *outcome = loop->run->outcome;
+    if (!outcome)
+        return;
+    bool better = !outcome->any || epoch->judged.count == 0
+                  || net_figure_better(net_figure_judged(&epoch->judged),
+                                       net_figure_judged(&outcome->top.judged)->value, 0);
+    outcome->last = *epoch;
+    if (better)
+        outcome->top = *epoch;
+    outcome->any = true;
+}
+
 static void show_epoch(Loop *loop, const NetEpoch *epoch)
 {
     NetError error;
@@ -356,22 +364,10 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
     note_top(loop, &epoch);
+    note_outcome(loop, &epoch);
     save_best(loop, &epoch);
     checkpoint(loop);
     return true;
-}
-
-/* Those that are trained on, in the epoch's order: as in the file where nothing changes it. */
-static void order_images(Loop *loop)
-{
-    NetProgress *progress = loop->progress;
-    const int32_t *own = loop->data->order;
-    if (!loop->order || !progress->shuffle)
-        return;
-    net_shuffle(loop->order, progress->train_images, loop->session->seed,
-                (uint64_t)progress->epoch);
-    for (int64_t i = 0; own && i < progress->train_images; i++)
-        loop->order[i] = own[loop->order[i]];
 }
 
 /* From wherever the progress stands to the epoch's end, or to where the run stops. */
@@ -381,7 +377,8 @@ static bool run_epoch(Loop *loop, NetError *error)
     double start = net_seconds();
     int64_t first = progress->position;
     loop->augment.epoch = (uint64_t)progress->epoch;
-    order_images(loop);
+    if (loop->order && progress->shuffle)
+        net_order_images(loop->order, loop->data, loop->session->seed, (uint64_t)progress->epoch);
     net_meter_epoch(&loop->meter, first);
     while (progress->position < progress->train_images && !is_over(loop))
         if (!step(loop, error) || !checkpoint_if_due(loop, error))
@@ -495,11 +492,12 @@ static bool prepare(Loop *loop, NetError *error)
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
     if (!prepare_order(loop, error))
         return false;
-    net_meter_open(&loop->meter, run->quiet, loop->epochs, images);
+    net_meter_open(&loop->meter, run->quiet, run->label, loop->epochs, images);
     loop->checkpoint_time = net_seconds();
     const NetSession *session = loop->session;
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
+           && net_augment_check(&loop->augment, loop->data, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
@@ -529,6 +527,23 @@ static void save(Loop *loop)
         add_failure(loop, &loop->best_failure);
 }
 
+/* One of several runs that ends within an epoch is compared with the others as it is. */
+static void judge_part(Loop *loop)
+{
+    const NetProgress *progress = loop->progress;
+    const NetJudged judged = net_judged(loop->data);
+    if (!loop->run->outcome || progress->position == 0)
+        return;
+    NetResult result = test(loop, &judged);
+    NetEpoch epoch = {.epoch = progress->epoch + 1,
+                      .step = progress->step,
+                      .trained = train_figures(loop),
+                      .judged = net_figures(&result),
+                      .split = judged.name};
+    if (result.images == judged.to - judged.from)
+        note_outcome(loop, &epoch);
+}
+
 static void tell_where(Loop *loop)
 {
     const NetProgress *progress = loop->progress;
@@ -546,6 +561,7 @@ static bool run_epochs(Loop *loop, NetError *error)
                 save(loop); /* the weights are as good as they were */
             return false;
         }
+    judge_part(loop);
     if (loop->progress->position > 0)
         tell_where(loop);
     else if (loop->progress->epoch < loop->epochs && is_no_better(loop))

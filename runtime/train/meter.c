@@ -35,10 +35,11 @@ static int window_width(FILE *terminal)
     return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : WIDTH;
 }
 
-void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images)
+void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs, int64_t images)
 {
     *meter = (NetMeter){
-        .live = quiet ? NULL : find_terminal(), .quiet = quiet, .epochs = epochs, .images = images};
+        .live = quiet ? NULL : find_terminal(), .epochs = epochs, .images = images, .label = label};
+    meter->quiet = quiet || (label && !meter->live);
 }
 
 void net_meter_epoch(NetMeter *meter, int64_t done)
@@ -107,7 +108,8 @@ static NetLive describe(const NetMeter *meter, int64_t epoch, int64_t done,
                     .trend = &meter->trend};
     char rate_text[32], left_text[32];
     double rate = images_per_second(meter, done, now);
-    snprintf(line.head, sizeof line.head, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
+    snprintf(line.head, sizeof line.head, "%.60s%sepoch %" PRId64 "/%" PRId64,
+             meter->label ? meter->label : "", meter->label ? "  " : "", epoch + 1, meter->epochs);
     snprintf(line.percent, sizeof line.percent, "  %3.0f %%", 100 * line.part);
     write_figures(line.loss, sizeof line.loss, trained, true);
     write_figures(line.others, sizeof line.others, trained, false);
@@ -155,9 +157,9 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
     char rate[32], head[64], speed[64], before[32], trained[NET_FIGURES_TEXT],
         judged[NET_FIGURES_TEXT];
-    if (meter->quiet)
-        return;
     net_meter_clear(meter);
+    if (meter->quiet || meter->label)
+        return;
     size_t width = isatty(STDOUT_FILENO) ? (size_t)window_width(stdout) : SIZE_MAX;
     NetFigures shown = epoch->trained;
     snprintf(head, sizeof head, "epoch %" PRId64 "/%" PRId64, epoch->epoch, meter->epochs);
@@ -180,9 +182,9 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
                        const NetFigures *trained)
 {
-    if (meter->quiet)
-        return;
     net_meter_clear(meter);
+    if (meter->quiet || meter->label)
+        return;
     char figures[NET_FIGURES_TEXT];
     printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "%s\n", step,
            100 * (double)done / (double)meter->images, epoch + 1, meter->epochs,
@@ -192,9 +194,9 @@ void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t don
 
 void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split)
 {
-    if (meter->quiet)
-        return;
     net_meter_clear(meter);
+    if (meter->quiet || meter->label)
+        return;
     printf("stopped after epoch %" PRId64 ": by the %s images none was better than epoch %" PRId64
            " for %" PRId64 " epochs\n",
            progress->epoch, split, progress->top_epoch, progress->epoch - progress->top_epoch);

@@ -298,10 +298,18 @@ static double nadam_momentum(const NetRates *rates, int64_t t)
     return rates->beta1 * (1 - 0.5 * pow(0.96, (double)t * rates->momentum_decay));
 }
 
+void net_optimizer_count(NetOptimizer *optimizer, int64_t step)
+{
+    NetRates *rates = &optimizer->rates;
+    rates->updates = step + 1;
+    rates->mu = nadam_momentum(rates, step + 1);
+    rates->mu_next = nadam_momentum(rates, step + 2);
+    rates->mu_product = optimizer->mu_product *= rates->mu;
+}
+
 void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step,
                             int64_t epoch)
 {
-    NetRates *rates = &optimizer->rates;
     for (int i = 0; i < optimizer->group_count; i++) {
         NetGroup *group = &optimizer->groups[i];
         group->lr = net_schedule_lr(schedule, group->base_lr, step, epoch);
@@ -309,11 +317,8 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
     }
     double momentum = net_schedule_momentum(schedule, step, epoch);
     if (momentum >= 0)
-        *optimizer->kind->momentum(rates) = momentum;
-    rates->updates = step + 1;
-    rates->mu = nadam_momentum(rates, step + 1);
-    rates->mu_next = nadam_momentum(rates, step + 2);
-    rates->mu_product = optimizer->mu_product *= rates->mu;
+        *optimizer->kind->momentum(&optimizer->rates) = momentum;
+    net_optimizer_count(optimizer, step);
 }
 
 /* The rates of a group; of a layer that is not adapted, the plain ones. */

@@ -23,6 +23,7 @@ typedef struct Pass {
     const NetOptimizer *optimizer;
     bool training;
     int first_thread, threads; /* of those that share what is not a grain's, and how many */
+    int own_threads;           /* those of the process, which measures the whole gradient */
     NetShare grains;           /* the process's: all, or in training the rank's */
     NetShare summed;           /* of which it adds gradients: those, or all */
     real *kept, *input, *loss; /* the step's, to write to */
@@ -65,6 +66,18 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
     return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
 }
 
+/* Likewise, mixed with its neighbour where the step's are. */
+static const uint8_t *find_mixed(const NetBatch *batch, int64_t image, int64_t elements, int thread,
+                                 int lane)
+{
+    int64_t partner = net_mix_partner(&batch->mixing, image, batch->count);
+    const uint8_t *own = find_image(batch, image, elements, thread, lane);
+    if (partner == image)
+        return own;
+    const uint8_t *other = find_image(batch, partner, elements, thread, batch->augment->lanes);
+    return net_augment_mix(batch->augment, own, other, &batch->mixing, thread, lane);
+}
+
 /* Asks for the images that the next batch will have in the lanes from `image`:
  * a shuffle puts them anywhere in memory, and nobody waits for them meanwhile.
  * Larger ones would take the cache from the network. */
@@ -92,7 +105,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     const uint8_t *images[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
-                           ? find_image(batch, image + lane, elements, thread, lane)
+                           ? find_mixed(batch, image + lane, elements, thread, lane)
                            : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
     net_load_pixels(model, input, images, session->image, session->scale, session->shift);
@@ -150,8 +163,13 @@ static void note_truth(const Pass *pass, int64_t image)
 /* Of a grain's lane: whether there is an image, and its targets. */
 static void note_image(const Pass *pass, int64_t image)
 {
-    pass->session->active[image] = image < pass->batch->count;
-    for (int i = 0; i < pass->session->model->wanted_count; i++)
+    const NetBatch *batch = pass->batch;
+    NetSession *session = pass->session;
+    bool there = image < batch->count;
+    bool mixed = there && net_mix_partner(&batch->mixing, image, batch->count) != image;
+    session->active[image] = there;
+    session->shares[image] = mixed ? (real)batch->mixing.share : 1;
+    for (int i = 0; i < session->model->wanted_count; i++)
         note_target(pass, i, image);
     note_truth(pass, image);
 }
@@ -652,6 +670,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     for (int i = 0; i < model->wanted_count; i++)
         step.targets[i] = target_at(model, i, step.targets[i], grains.from);
     step.active += image;
+    step.shares += image;
     step.loss += image;
     step.grains = step.to = step.norm_to = grains.to - grains.from;
     return step;
@@ -782,8 +801,7 @@ static void measure_norm(const Pass *pass, int thread)
     const NetOptimizer *optimizer = pass->optimizer;
     if (!optimizer->clip.squares)
         return;
-    NetShare pieces = net_share(optimizer->clip.pieces, thread,
-                                net_pool_threads(session->pool)); /* each rank all */
+    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->own_threads);
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
     meet(pass, thread);
 }
@@ -810,8 +828,7 @@ static void move_layers(const Pass *pass, NetShare all, int thread)
     net_clip_apply(&optimizer->clip, gradient, all.to - all.from);
     net_optimizer_direct(optimizer, session->weights, all.from, all.to, gradient);
     meet(pass, thread);
-    NetShare pieces = net_share(optimizer->layers.pieces, thread,
-                                net_pool_threads(session->pool)); /* each rank all */
+    NetShare pieces = net_share(optimizer->layers.pieces, thread, pass->own_threads);
     net_layers_measure(optimizer, session->weights, session->gradients, pieces.from, pieces.to);
     for (int round = 0; round < optimizer->layers.rounds; round++) {
         meet(pass, thread);
@@ -924,6 +941,7 @@ static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOpti
         .training = training,
         .first_thread = joined ? session->first_thread : 0,
         .threads = joined ? session->all_threads : net_pool_threads(session->pool),
+        .own_threads = net_pool_threads(session->pool),
         .grains = own,
         .summed = made,
         .kept = arenas.kept,
@@ -950,6 +968,7 @@ static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOpti
                 .seed = session->seed,
                 .step = session->steps * (uint64_t)session->passes + (uint64_t)batch->pass,
                 .hook = session->hook,
+                .shares = session->shares,
             },
     };
 }
@@ -995,6 +1014,8 @@ static double weigh_target(const Pass *pass, int number)
     double sum = 0;
     if ((!target->weights && target->ignored == NET_NOT_IGNORED) || !has_targets(pass->batch))
         return 0;
+    if (pass->batch->mixing.mixes) /* an image's parts of classes are a whole one */
+        return (double)pass->step.images;
     net_pool_run(pass->session->pool, weigh_images, &weighing);
     for (int64_t image = 0; image < pass->batch->count; image++)
         sum += pass->session->image_weights[image];
@@ -1070,7 +1091,7 @@ int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptim
     const NetPhase *phase = &pass.program->phases[piece.phase];
     NetTeam team = alone(session, 0);
     team.met = &met;
-    pass.threads = piece.count;
+    pass.threads = pass.own_threads = piece.count;
     pass.step.hook = hook;
     switch (piece.kind) {
     case NET_PIECE_LOAD:

@@ -65,6 +65,7 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->truth =
         net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
     session->image_weights = net_allocate((size_t)(grains * lanes), sizeof(double), error);
+    session->shares = allocate_arena(grains, lanes, error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
@@ -73,8 +74,9 @@ static bool allocate_images(NetSession *session, NetError *error)
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->filters && session->input && session->loss && session->active
            && allocate_targets(session, error) && net_figures_open(session, error)
-           && session->predicted && session->truth && session->scale && session->shift
-           && session->normal && session->own_normal && net_open_further(session, error);
+           && session->predicted && session->truth && session->shares && session->scale
+           && session->shift && session->normal && session->own_normal
+           && net_open_further(session, error);
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -185,7 +187,7 @@ void net_close(NetSession *session)
         session->active,        session->predicted,     session->scale,   session->shift,
         session->normal,        session->own_normal,    session->filters, session->truth,
         session->further_scale, session->further_shift, session->sum,     session->image_weights,
-        session->figure_sums,   session->counts,
+        session->figure_sums,   session->counts,        session->shares,
     };
     for (int i = 0; i < NET_MAX_TARGETS; i++)
         free(session->targets[i]);

@@ -98,6 +98,8 @@ static const Rule rules[] = {
     {"augment.cutout.size", true, 1, 65536},
     {"augment.random_resized_crop.scale", false, 1e-6, 1},
     {"augment.random_resized_crop.ratio", false, 1e-3, 1000},
+    {"augment.mixup.alpha", false, 1e-3, 1000},
+    {"augment.cutmix.alpha", false, 1e-3, 1000},
     {"augment.vertical_flip.p", false, 0, 1},
     {"augment.random_rotation.degrees", false, -360, 360},
     {"augment.color_jitter.hue", false, -0.5, 0.5},

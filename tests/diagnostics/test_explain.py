@@ -1,5 +1,6 @@
 """Every page of `netc explain CODE`: its wrong program gets that code and no
 other, and its right program checks clean."""
+import json
 import re
 
 import pytest
@@ -69,3 +70,17 @@ def test_an_operators_page(operator):
 
 def test_no_such_page():
     assert "neither an operator nor" in netc("explain", "shape-asert", expect=2).stderr
+
+
+def test_the_train_sections_pages():
+    """Of a setting what it may begin with; of an optimizer its arguments and their defaults."""
+    assert re.search(r"^  schedule +How the learning rate", LISTED, re.M)
+    page = netc("explain", "schedule").stdout
+    assert page.startswith("schedule\n") and "cosine_warm_restarts" in page
+    page = netc("explain", "lamb").stdout
+    assert page.startswith("lamb(lr=1e-3, beta1=0.9,") and "default 1e-6" in page
+    settings = {
+        row["name"]: row for row in json.loads(netc("explain", "--json").stdout)["settings"]
+    }
+    assert settings["optimizer"]["required"] and settings["init"]["repeated"]
+    assert [one["name"] for one in settings["ema"]["arguments"]] == ["decay", "every", "warmup"]

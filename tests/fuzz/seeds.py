@@ -118,6 +118,13 @@ TRAINS = [
     lines("test", "--data", "data", "--weights", "w"),
     lines("predict", "--data", "data", "--weights", "w", "--count", "2"),
     lines("predict", "--weights", "w", "picture.png"),
+    lines("predict", "--weights", "w", "--json", "--top", "2", "data", "-o", "s.csv"),
+    lines("train", "--data", "data", "--quiet", "--validation", "0.5", "--early-stop", "2"),
+    lines("train", "--data", "data", "--quiet", "--log", "l.csv", "--stats", "1"),
+    lines("sweep", "--data", "data", "--set", "lr=0.1,0.2", "--repeat", "2", "-o", "s.csv"),
+    lines("lr-find", "--data", "data", "--from", "0.1", "--to", "1"),
+    lines("report", "l", "-o", "p.html", "--weights", "w", "--data", "data"),
+    lines("look", "--weights", "w", "--output", "s", "picture.png"),
     lines("info"),
     lines(
         *"train --data data --set optimizer.lr=0.5 --set normalize.mean=1".split(),

@@ -50,6 +50,14 @@ class Step(c.Structure):
         ("images", c.c_int64),
         ("seed", c.c_uint64),
         ("step", c.c_uint64),
+        ("hook", c.c_void_p),
+        ("move", c.c_void_p),
+        ("packed", c.c_void_p),
+        ("backwards", c.c_bool),
+        ("row", c.c_int64),
+        ("rows", c.c_void_p),
+        ("target_weights", c.c_double * 16),
+        ("shares", c.c_void_p),
     ]
 
 

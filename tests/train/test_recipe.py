@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness import read_log, read_safetensors, run, trainer
-from runs import few_images
+from runs import few_images, write_idx
 
 IMAGES = 70  # of batches of 8: the ninth has 6
 
@@ -114,3 +114,104 @@ def test_a_plateau_lowers_the_rate(tmp_path):
     if losses[1] >= best * (1 - 0.2):
         rate *= 0.5
     assert rates == pytest.approx(expected + [rate] * 3)
+
+
+def test_the_model_of_more_cores_has_all_of_the_step():
+    """Of a gradient that is clipped, and of matrices made orthogonal, each core has its part."""
+    told = run(trainer(PLAIN), "bench", "--cores", "1,40", "--steps", 1, "--threads", 1).stdout
+    assert [row.split()[0] for row in told.splitlines() if row.split()[:1] in (["1"], ["40"])] == [
+        "1",
+        "40",
+    ]
+
+
+# ------------------------------------------------------------ mixup, cutmix
+
+LINEAR = """network linear {
+    input [1, 8, 8]
+    flatten
+    linear(10) as fc
+}
+train {
+    data      synthetic
+    augment   %s
+    loss      cross_entropy(label_smoothing=0.1%s)
+    optimizer sgd(lr=0)
+    init      "*", zeros
+    batch     2
+    epochs    1
+}
+"""
+
+
+WEIGHTS = 1 + np.arange(10) / 4
+
+
+def mixed_gradients(augment, weight, folder, count, *options):
+    """Of the weights in each of `count` steps, [step][class][pixel]."""
+    for step in range(1, count + 1):
+        words = ["--quiet", "--no-shuffle", "--max-steps", step, "--save-gradients", folder / "g"]
+        run(trainer(LINEAR % (augment, weight), *options), "train", *words, "--data", folder)
+        yield read_safetensors(folder / "g")["fc.weight"].astype("f8")
+
+
+@pytest.mark.parametrize("augment, weights", [("mixup(0.8)", np.ones(10)), ("cutmix", WEIGHTS)])
+def test_pairs_are_mixed_and_their_classes_alike(augment, weights, tmp_path):
+    """As PyTorch's cross_entropy of probabilities, a mean over images whatever they weigh.  All
+    weights are 0, so each class has a tenth; of one share all is known, and one share has to give
+    the gradients of all pixels and classes."""
+    numbers, shares = np.random.default_rng(2), set()
+    images = numbers.integers(0, 256, (8, 8, 8), "u1")
+    for name in "train", "t10k":
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", images)
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", np.arange(8, dtype="u1"))
+    weight = "" if (weights == 1).all() else f", weight={[*map(float, weights)]}"
+    given = list(mixed_gradients(augment, weight, tmp_path, 3))
+    plain = list(mixed_gradients(augment, weight, tmp_path, 3, "--kernels=reference"))
+    np.testing.assert_allclose(given, plain, rtol=1e-4, atol=1e-6)
+    for step, gradient in enumerate(given):
+        pair = images[2 * step : 2 * step + 2].reshape(2, -1) / 255
+        best = min(
+            (np.abs(gradient - expected).max(), share)
+            for share, expected in expectations(augment, weights, pair, 2 * step)
+        )
+        assert best[0] < 2e-3, best
+        shares.add(round(best[1], 3))
+    assert len(shares) == 3
+
+
+def expectations(augment, weights, pair, first):
+    """(share, gradient) of all that may be drawn, to a five-hundredth or a whole pixel."""
+    smooth = np.full(10, 0.01)
+    for share, mixed in mixtures(augment, pair):
+        total = 0
+        for own in 0, 1:
+            target = smooth.copy()
+            target[first + own] += 0.9 * share
+            target[first + 1 - own] += 0.9 * (1 - share)
+            target *= weights
+            total = total + np.outer(target.sum() / 10 - target, mixed[own]) / 2
+        yield share, total
+
+
+def mixtures(augment, pair):
+    if augment.startswith("mixup"):
+        for share in np.linspace(0, 1, 501):
+            yield share, [share * pair[i] + (1 - share) * pair[1 - i] for i in (0, 1)]
+        return
+    for top in range(8):
+        for bottom in range(top, 9):
+            for left in range(8):
+                for right in range(left, 9):
+                    inside = np.zeros((8, 8), bool)
+                    inside[top:bottom, left:right] = True
+                    both = [np.where(inside.ravel(), pair[1 - i], pair[i]) for i in (0, 1)]
+                    yield 1 - inside.mean(), both
+
+
+def test_mixing_is_the_same_for_any_threads(tmp_path):
+    text = NORMS.replace("clip ", "# ").replace("loss ", "augment mixup(0.2), cutmix\n    loss ", 1)
+    whole = train(text, tmp_path, "--threads", 1)
+    assert train(text, tmp_path, "--threads", 3) == whole
+    train(text, tmp_path, "--max-steps", 4, "--checkpoint", tmp_path / "c")
+    assert train(text, tmp_path, "--resume", tmp_path / "c") == whole

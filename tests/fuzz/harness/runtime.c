@@ -144,6 +144,16 @@ bool __wrap_net_bench(const NetModel *model, const NetSettings *settings, const 
     return true;
 }
 
+bool __wrap_net_lr_find(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings,
+                        const NetData *data, const NetLrFind *options, FILE *out, NetError *error);
+bool __wrap_net_lr_find(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings,
+                        const NetData *data, const NetLrFind *options, FILE *out, NetError *error)
+{
+    (void)trained, (void)optimizer, (void)settings, (void)data, (void)options, (void)out,
+        (void)error;
+    return true;
+}
+
 bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings,
                           const NetGradcheck *options, FILE *out, NetError *error);
 bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings,

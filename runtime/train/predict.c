@@ -1,0 +1,500 @@
+/* predict.c: what a network says of pictures, for people, as JSON and as a table; and the pictures
+ * that it makes, where its output is one.
+ *
+ * Pictures are read and answered one by one, so a folder of any size needs the memory of one.  One
+ * that cannot be read is told and passed over; the others are answered all the same.
+ */
+#include "runtime.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NAME = 1024, FEW = 16 /* numbers that are shown */ };
+
+/* What an output is. */
+typedef enum Kind {
+    CLASS,   /* a class */
+    NUMBERS, /* numbers */
+    PICTURE, /* [1 or 3, h, w] of numbers */
+    MASK     /* a class for each position */
+} Kind;
+
+typedef struct Predictor {
+    NetSession *session;
+    const NetPredict *options;
+    FILE *out;
+    Kind kind;
+    NetShape shape; /* of a picture or a mask */
+    float *logits, *probabilities;
+    uint8_t *pixels, *made; /* the input; the output as [h][w][channels] and as [channels][h][w] */
+    int64_t *top;
+    int count; /* of `top` */
+    int64_t printed;
+} Predictor;
+
+/* ---------------------------------------------------------------- the answer */
+
+/* Whether the data say the output's target by numbers that are no classes. */
+static bool is_of_numbers(const NetModel *model, const NetImages *images)
+{
+    int number = net_main_target(model);
+    return number >= 0 && images && images->has_targets
+           && !net_is_by_class(&model->wanted[number], &images->arrays[images->targets[number]]);
+}
+
+static Kind kind_of(const NetModel *model, const NetImages *images)
+{
+    NetShape shape = model->output;
+    bool picture = shape.rank == 3 && (shape.c == 1 || shape.c == 3) && shape.h * shape.w > 1;
+    if (model->output_kind == NET_OUTPUT_NUMBERS || model->output_kind == NET_OUTPUT_LABELS)
+        if (picture)
+            return PICTURE;
+    if (!net_has_classes(model) || is_of_numbers(model, images))
+        return NUMBERS;
+    if (model->targets == 1)
+        return CLASS;
+    return shape.rank == 3 && model->classes <= 256 ? MASK : NUMBERS;
+}
+
+/* The classes of the largest probabilities, largest first. */
+static int find_top(const float *probabilities, int64_t classes, int64_t *top, int most)
+{
+    int count = 0;
+    for (; count < most && count < classes; count++) {
+        int64_t best = -1;
+        for (int64_t label = 0; label < classes; label++) {
+            bool taken = false;
+            for (int i = 0; i < count; i++)
+                taken |= top[i] == label;
+            if (!taken && (best < 0 || probabilities[label] > probabilities[best]))
+                best = label;
+        }
+        top[count] = best;
+    }
+    return count;
+}
+
+static const char *class_name(char text[NAME], const Predictor *predictor, int64_t class)
+{
+    const char *name = net_class_name(predictor->session, class);
+    if (name)
+        return name;
+    snprintf(text, NAME, "%" PRId64, class);
+    return text;
+}
+
+static const char *shown_class(char text[NAME], const Predictor *predictor, int64_t class)
+{
+    char own[NAME];
+    const char *name = class_name(own, predictor, class);
+    return net_shown(text, NAME, name);
+}
+
+/* Values as pixels, on the scale of the input's, whose normalisation is taken back; logits of yes
+ * or no as their probability. */
+static void make_picture(Predictor *predictor)
+{
+    const NetSession *session = predictor->session;
+    NetShape shape = predictor->shape;
+    int64_t plane = shape.h * shape.w;
+    bool same = session->image.c == shape.c;
+    bool labels = session->model->output_kind == NET_OUTPUT_LABELS;
+    for (int64_t c = 0; c < shape.c; c++) {
+        double mean = same ? session->normal[NET_MEAN * session->image.c + c] : 0,
+               std = same ? session->normal[NET_STD * session->image.c + c] : 1;
+        for (int64_t i = 0; i < plane; i++) {
+            double value = (double)predictor->logits[c * plane + i];
+            value = labels ? 1 / (1 + exp(-value)) : value * std + mean;
+            predictor->made[c * plane + i] = (uint8_t)fmin(fmax(255 * value + 0.5, 0), 255);
+        }
+    }
+}
+
+/* Each position's class. */
+static void make_mask(Predictor *predictor)
+{
+    const NetModel *model = predictor->session->model;
+    for (int64_t target = 0; target < model->targets; target++) {
+        const float *values = predictor->logits + target * model->target_step;
+        int64_t best = 0;
+        for (int64_t class = 1; class < model->classes; class ++)
+            if (values[class * model->class_step] > values[best * model->class_step])
+                best = class;
+        predictor->made[target] = (uint8_t)best;
+    }
+}
+
+static bool all_finite(const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* Of a picture that is in memory; others are decoded by the batch that has them. */
+static bool is_picture(const NetImages *images)
+{
+    return images->arrays[0].kind == NET_PIXELS && !images->stream;
+}
+
+/* Why what the network says of an example is not finite. */
+static bool explain(NetSession *session, const NetImages *images, int64_t index, const char *title,
+                    NetError *error)
+{
+    NetError why;
+    NetImages one = *images;
+    one.count = 1;
+    if (images->stream)
+        return net_fail(error, "%.100s: what the network says of it is not finite", title);
+    one.held = (NetHeld){0};
+    one.arrays[0].values = (void *)net_image_at(images, index, 0);
+    for (int i = 1; i < one.array_count; i++)
+        one.arrays[i].values = (void *)net_array_at(&images->arrays[i], index, 0);
+    net_explain_test(session, &one, &why);
+    return net_fail(error, "%.100s: %.350s", title, why.text);
+}
+
+static bool answer(Predictor *predictor, const NetImages *images, int64_t index, const char *title,
+                   NetError *error)
+{
+    NetSession *session = predictor->session;
+    if (is_picture(images))
+        net_answer(session, images, index, predictor->logits, predictor->probabilities);
+    else if (!net_answer_example(session, images, index, predictor->logits,
+                                 predictor->probabilities, error))
+        return false;
+    if (!all_finite(predictor->logits, net_outputs(session->model)))
+        return explain(session, images, index, title, error);
+    if (predictor->kind == CLASS)
+        predictor->count = find_top(predictor->probabilities, session->model->classes,
+                                    predictor->top, predictor->options->top);
+    else if (predictor->kind == PICTURE)
+        make_picture(predictor);
+    else if (predictor->kind == MASK)
+        make_mask(predictor);
+    return true;
+}
+
+/* ---------------------------------------------------------------- for people */
+
+/* label -1: not known. */
+static void show_class(const Predictor *predictor, const char *title, int64_t label)
+{
+    const float *probabilities = predictor->probabilities;
+    const int64_t *top = predictor->top;
+    char name[NAME];
+    fprintf(predictor->out, "%s: %s, %.1f %%", SHOWN(title), shown_class(name, predictor, top[0]),
+            100 * (double)probabilities[top[0]]);
+    if (label >= 0)
+        fprintf(predictor->out, " (%s: %s)", label == top[0] ? "right" : "wrong",
+                shown_class(name, predictor, label));
+    fputc('\n', predictor->out);
+    for (int i = 0; i < predictor->count; i++)
+        fprintf(predictor->out, "%s%s %.1f %%", i ? ", " : "  ",
+                shown_class(name, predictor, top[i]), 100 * (double)probabilities[top[i]]);
+    fputc('\n', predictor->out);
+}
+
+static void show_mask(const Predictor *predictor, const char *title)
+{
+    const NetModel *model = predictor->session->model;
+    int64_t counts[256] = {0};
+    char name[NAME];
+    for (int64_t i = 0; i < model->targets; i++)
+        counts[predictor->made[i]]++;
+    fprintf(predictor->out, "%s:", SHOWN(title));
+    for (int64_t class = 0, shown = 0; class < model->classes; class ++)
+        if (counts[class] > 0)
+            fprintf(predictor->out, "%s %s %.1f %%", shown++ ? "," : "",
+                    shown_class(name, predictor, class),
+                    100 * (double)counts[class] / (double)model->targets);
+    fputc('\n', predictor->out);
+}
+
+static void show(const Predictor *predictor, const NetImages *images, int64_t index,
+                 const char *title, int64_t label)
+{
+    int64_t outputs = net_outputs(predictor->session->model);
+    if (is_picture(images))
+        net_draw_image(predictor->out, net_image_at(images, index, 0), predictor->session->image);
+    switch (predictor->kind) {
+    case CLASS:
+        show_class(predictor, title, label);
+        break;
+    case NUMBERS:
+        fprintf(predictor->out, "%s:", SHOWN(title));
+        for (int64_t i = 0; i < outputs && i < FEW; i++)
+            fprintf(predictor->out, " %.6g", (double)predictor->logits[i]);
+        fputs(outputs > FEW ? " …\n" : "\n", predictor->out);
+        break;
+    case PICTURE:
+        fprintf(predictor->out, "%s:\n", SHOWN(title));
+        net_draw_image(predictor->out, predictor->made, predictor->shape);
+        break;
+    case MASK:
+        show_mask(predictor, title);
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- as JSON */
+
+static void add_top(const Predictor *predictor, cJSON *object)
+{
+    char name[NAME];
+    cJSON *top = cJSON_AddArrayToObject(object, "top");
+    for (int i = 0; top && i < predictor->count; i++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "class", class_name(name, predictor, predictor->top[i]));
+        cJSON_AddNumberToObject(one, "index", (double)predictor->top[i]);
+        cJSON_AddNumberToObject(one, "probability",
+                                (double)predictor->probabilities[predictor->top[i]]);
+        cJSON_AddItemToArray(top, one);
+    }
+}
+
+/* An object with what there is to say of one. */
+static cJSON *describe(const Predictor *predictor, const char *title, int64_t label)
+{
+    char name[NAME];
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "image", title);
+    if (predictor->kind == CLASS) {
+        int64_t best = predictor->top[0];
+        cJSON_AddStringToObject(object, "class", class_name(name, predictor, best));
+        cJSON_AddNumberToObject(object, "index", (double)best);
+        cJSON_AddNumberToObject(object, "probability", (double)predictor->probabilities[best]);
+        if (label >= 0) {
+            cJSON_AddStringToObject(object, "label", class_name(name, predictor, label));
+            cJSON_AddBoolToObject(object, "right", label == best);
+        }
+        add_top(predictor, object);
+    } else if (predictor->kind == NUMBERS) {
+        int64_t outputs = net_outputs(predictor->session->model);
+        cJSON_AddItemToObject(object, "values",
+                              cJSON_CreateFloatArray(predictor->logits, (int)outputs));
+    }
+    return object;
+}
+
+static bool put_json(Predictor *predictor, const char *title, int64_t label, NetError *error)
+{
+    cJSON *object = describe(predictor, title, label);
+    char *text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    if (!text)
+        return net_fail(error, "out of memory");
+    fprintf(predictor->out, "%s%s", predictor->printed ? ",\n" : "[\n", text);
+    free(text);
+    return true;
+}
+
+/* ---------------------------------------------------------------- as a table */
+
+static void put_cell(FILE *out, const char *text)
+{
+    bool quoted = text[strcspn(text, ",\"\n\r")] != 0;
+    if (quoted)
+        fputc('"', out);
+    for (; *text; text++)
+        fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
+    if (quoted)
+        fputc('"', out);
+}
+
+/* The other places of the best classes have columns of their own, if they are asked for. */
+static void put_heading(const Predictor *predictor)
+{
+    FILE *out = predictor->out;
+    int64_t outputs = net_outputs(predictor->session->model);
+    fputs("image", out);
+    if (predictor->kind == CLASS) {
+        fputs(",class,probability", out);
+        if (predictor->options->images)
+            fputs(",label,right", out);
+        for (int i = 1; predictor->options->top_given && i < predictor->count; i++)
+            fprintf(out, ",class_%d,probability_%d", i + 1, i + 1);
+    }
+    for (int64_t i = 0; predictor->kind == NUMBERS && i < outputs; i++)
+        fprintf(out, ",value_%" PRId64, i);
+    fputc('\n', out);
+}
+
+static void put_row(Predictor *predictor, const char *title, int64_t label)
+{
+    FILE *out = predictor->out;
+    char name[NAME];
+    if (predictor->printed == 0)
+        put_heading(predictor);
+    put_cell(out, title);
+    for (int i = 0; predictor->kind == CLASS && i < predictor->count; i++) {
+        if (i > 0 && !predictor->options->top_given)
+            break;
+        fputc(',', out);
+        put_cell(out, class_name(name, predictor, predictor->top[i]));
+        fprintf(out, ",%.6g", (double)predictor->probabilities[predictor->top[i]]);
+        if (i == 0 && predictor->options->images) {
+            fputc(',', out);
+            put_cell(out, class_name(name, predictor, label));
+            fprintf(out, ",%d", label == predictor->top[0]);
+        }
+    }
+    for (int64_t i = 0; predictor->kind == NUMBERS && i < net_outputs(predictor->session->model);
+         i++)
+        fprintf(out, ",%.9g", (double)predictor->logits[i]);
+    fputc('\n', out);
+}
+
+/* ---------------------------------------------------------------- as pictures */
+
+/* "in/a.jpg" as "FOLDER/in-a.png": no two inputs have one name. */
+static char *made_name(const char *folder, const char *title)
+{
+    char *made;
+    while (*title == '/' || (title[0] == '.' && title[1] == '/'))
+        title++;
+    const char *slash = strrchr(title, '/'), *dot = strrchr(slash ? slash : title, '.');
+    int stem = dot ? (int)(dot - title) : (int)strlen(title);
+    if (asprintf(&made, "%s/%.*s.png", folder, stem, title) < 0)
+        return NULL;
+    for (char *at = made + strlen(folder) + 1; *at; at++)
+        *at = *at == '/' ? '-' : *at;
+    return made;
+}
+
+static bool write_made(const Predictor *predictor, const char *title, NetError *error)
+{
+    NetShape shape = predictor->shape;
+    int channels = 1;
+    char *path = made_name(predictor->options->folder, title);
+    if (!path)
+        return net_fail(error, "out of memory");
+    if (predictor->kind == MASK)
+        shape.c = 1;
+    uint8_t *pixels = net_interleave(predictor->made, shape, &channels, error);
+    bool good = pixels
+                && (!net_same_file(path, title)
+                    || net_fail(error, "%s would replace the picture that it is made of", path))
+                && net_write_png(path, pixels, shape.h, shape.w, channels, error);
+    free(pixels);
+    free(path);
+    return good;
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static bool put(Predictor *predictor, const NetImages *images, int64_t index, const char *title,
+                int64_t label, NetError *error)
+{
+    const NetPredict *options = predictor->options;
+    if (!answer(predictor, images, index, title, error))
+        return false;
+    bool good = !options->folder || write_made(predictor, title, error);
+    if (good && options->json)
+        good = put_json(predictor, title, label, error);
+    else if (good && options->csv)
+        put_row(predictor, title, label);
+    else if (good && !options->folder)
+        show(predictor, images, index, title, label);
+    predictor->printed += good;
+    return good;
+}
+
+/* How many could not be answered. */
+static int64_t put_files(Predictor *predictor)
+{
+    const NetPredict *options = predictor->options;
+    const NetImages one = net_pictures(1, predictor->session->image, predictor->pixels);
+    int64_t failed = 0;
+    for (int64_t i = 0; i < options->paths->count && !net_signal_asked(); i++) {
+        NetError error;
+        const char *path = options->paths->items[i];
+        bool good = net_read_picture(predictor->session, path, predictor->pixels, &error)
+                    && put(predictor, &one, 0, path, -1, &error);
+        if (!good && failed++ >= 0)
+            options->tell(&error);
+    }
+    return failed;
+}
+
+/* The class of an example, where the data say it; -1: not known. */
+static int64_t label_of(const NetModel *model, const NetImages *images, int64_t index)
+{
+    int number = net_main_target(model);
+    if (number < 0 || !images->has_targets || model->wanted[number].positions > 1)
+        return -1;
+    const NetTarget *target = &model->wanted[number];
+    const NetArray *array = &images->arrays[images->targets[number]];
+    if (!net_is_by_class(target, array))
+        return -1;
+    int64_t label = net_target_class(target, array, net_array_at(array, index, 0), 0);
+    return label < 0 || label == target->ignored ? -1 : label;
+}
+
+static bool put_images(Predictor *predictor, NetError *error)
+{
+    const NetImages *images = predictor->options->images;
+    bool good = true;
+    for (int64_t i = 0; good && i < predictor->options->count && i < images->count; i++) {
+        char title[64];
+        snprintf(title, sizeof title, "test %s %" PRId64,
+                 images->arrays[0].kind == NET_PIXELS ? "image" : "example", i);
+        good =
+            put(predictor, images, i, title, label_of(predictor->session->model, images, i), error);
+    }
+    return good;
+}
+
+static bool open_predictor(Predictor *predictor, NetError *error)
+{
+    const NetSession *session = predictor->session;
+    size_t outputs = (size_t)net_outputs(session->model);
+    predictor->logits = net_allocate(2 * outputs, sizeof *predictor->logits, error);
+    predictor->probabilities = predictor->logits + outputs;
+    predictor->made = net_allocate(outputs, 1, error);
+    predictor->top = net_allocate((size_t)predictor->options->top, sizeof *predictor->top, error);
+    predictor->pixels = net_allocate((size_t)net_shape_elements(session->image), 1, error);
+    predictor->shape = session->model->output;
+    return predictor->logits && predictor->made && predictor->top && predictor->pixels;
+}
+
+static bool check_kind(const Predictor *predictor, NetError *error)
+{
+    const NetPredict *options = predictor->options;
+    bool picture = predictor->kind == PICTURE || predictor->kind == MASK;
+    if (options->folder && !picture)
+        return net_fail(error,
+                        "the network's output is no picture to put into %s/: --output F.csv or "
+                        "F.json takes what it says",
+                        options->folder);
+    if (options->folder && mkdir(options->folder, 0777) != 0 && errno != EEXIST)
+        return net_fail(error, "cannot make the folder %s: %m", options->folder);
+    return !(options->csv || options->json) || !picture || options->folder
+           || net_fail(error, "the network's output is a picture: --output DIR/ takes them");
+}
+
+bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
+                          int64_t *failed, NetError *error)
+{
+    Predictor predictor = {.session = session, .options = options, .out = out};
+    predictor.kind = kind_of(session->model, options->images);
+    *failed = 0;
+    bool good = open_predictor(&predictor, error) && check_kind(&predictor, error);
+    if (good && options->images)
+        good = put_images(&predictor, error);
+    else if (good)
+        *failed = put_files(&predictor);
+    if (good && options->json)
+        fputs(predictor.printed ? "\n]\n" : "[]\n", out);
+    free(predictor.logits);
+    free(predictor.made);
+    free(predictor.top);
+    free(predictor.pixels);
+    return good;
+}

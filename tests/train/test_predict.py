@@ -1,0 +1,140 @@
+"""What `predict` says of many pictures: as JSON, as a table, of folders; and the pictures that a
+network makes."""
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from data.test_data import png
+from harness import read_safetensors, run, trainer, write_safetensors
+from train.test_report import decode_png
+
+SIDE, CLASSES = 6, ["cat", "dog, big", 'owl "x"', "rat"]
+NET = """network looks {
+    input [1, 6, 6]
+    flatten
+    linear(4) as fc
+}
+"""
+MAKES = """network makes {
+    input [1, 6, 6]
+    conv2d(1, 3, padding=1, bias=false) as conv
+}
+"""
+
+
+def program():
+    return trainer(NET, "--kernels=reference")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pictures in folders, two of which cannot be read, and weights."""
+    folder = tmp_path_factory.mktemp("made")
+    numbers = np.random.default_rng(4)
+    for name in "in/b.png", "in/a.PNG", "in/deep/er/c.png", "in/.hidden.png":
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(numbers.integers(0, 256, (SIDE, SIDE), "u1"), 0))
+    (folder / "in/notes.txt").write_text("none")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnone")
+    (folder / "empty").mkdir()
+    weights = {
+        "fc.weight": numbers.normal(size=(4, 36)).astype("f4"),
+        "fc.bias": numbers.normal(size=4).astype("f4"),
+    }
+    write_safetensors(folder / "w", weights, {"class_names": "\n".join(CLASSES)})
+    return folder
+
+
+def shares(folder, name):
+    weights = read_safetensors(folder / "w")
+    pixels = decode_png((folder / name).read_bytes()).ravel() / 255
+    logits = weights["fc.weight"].astype(float) @ pixels + weights["fc.bias"]
+    shares = np.exp(logits - logits.max())
+    return shares / shares.sum()
+
+
+def predict(folder, *options, expect=0):
+    return run(program(), "predict", "--weights", "w", *options, cwd=folder, expect=expect)
+
+
+FOUND = ["in/a.PNG", "in/b.png", "in/deep/er/c.png"]
+
+
+def test_json_says_the_likeliest(folder):
+    said = json.loads(predict(folder, "--json", "--top", 2, "in").stdout)
+    assert [one["image"] for one in said] == FOUND
+    for one in said:
+        wanted = shares(folder, one["image"])
+        order = np.argsort(-wanted)
+        assert one["class"] == CLASSES[order[0]] and one["index"] == order[0]
+        assert [top["class"] for top in one["top"]] == [CLASSES[i] for i in order[:2]]
+        found = [top["probability"] for top in one["top"]]
+        assert (
+            found == pytest.approx(wanted[order[:2]], rel=1e-4) and found[0] == one["probability"]
+        )
+
+
+def test_a_table_of_a_folder(folder, tmp_path):
+    predict(folder, "in", "-o", tmp_path / "t.csv")
+    printed = predict(folder, "in", "--csv").stdout
+    assert (tmp_path / "t.csv").read_text() == printed
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert [row["image"] for row in rows] == FOUND and set(rows[0]) == {
+        *("image", "class", "probability")
+    }
+    for row in rows:
+        wanted = shares(folder, row["image"])
+        assert row["class"] == CLASSES[wanted.argmax()]
+        assert float(row["probability"]) == pytest.approx(wanted.max(), rel=1e-4)
+    (first, *_) = csv.DictReader(io.StringIO(predict(folder, "in", "--csv", "--top", 4).stdout))
+    wanted = shares(folder, first["image"])
+    assert [first[f"class_{i}"] for i in (2, 3, 4)] == [CLASSES[i] for i in np.argsort(-wanted)[1:]]
+
+
+def test_one_that_cannot_be_read_stops_none(folder):
+    result = predict(folder, "--csv", "in/b.png", "broken.png", "in/a.PNG", expect=1)
+    assert [line.split(",")[0] for line in result.stdout.splitlines()] == [
+        *("image", "in/b.png", "in/a.PNG")
+    ]
+    assert "broken.png" in result.stderr and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options, status, told",
+    [
+        (["empty"], 1, "empty has no pictures"),
+        (["nowhere.png"], 1, "nowhere.png"),
+        (["in", "-o", "x.txt"], 2, "F.csv, F.json or DIR/ is expected"),
+        (["in", "-o", "made/"], 1, "the network's output is no picture to put into made"),
+        (["in", "--csv", "--json"], 2, "a table or JSON"),
+        (["in", "--top", "0"], 2, "a whole number from 1"),
+    ],
+)
+def test_what_cannot_be(options, status, told, folder):
+    before = sorted(folder.rglob("*"))
+    result = predict(folder, *options, expect=status)
+    assert told in result.stderr and sorted(folder.rglob("*")) == before
+
+
+def test_pictures_that_a_network_makes(folder, tmp_path):
+    """A kernel that moves the picture by one: what was normalised is on the pixels' scale again."""
+    made, kernel = trainer(MAKES, "--kernels=reference"), np.zeros((1, 1, 3, 3), "f4")
+    kernel[0, 0, 1, 0] = 1
+    normal = {"normalize.mean": "0.5", "normalize.std": "0.25"}
+    write_safetensors(tmp_path / "w", {"conv.weight": kernel}, normal)
+    words = "predict", "--weights", tmp_path / "w", "in", "-o", f"{tmp_path}/out"
+    (tmp_path / "out").mkdir()
+    run(made, *words, cwd=folder)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["in-a.png", "in-b.png", "in-deep-er-c.png"]
+    for source, name in zip(FOUND, names):
+        pixels = decode_png((folder / source).read_bytes())
+        wanted = np.full((SIDE, SIDE), 128)  # what is beside the picture is 0, the mean
+        wanted[:, 1:] = pixels[:, :-1]
+        assert (decode_png((tmp_path / "out" / name).read_bytes()) == wanted).all()
+    told = run(made, "predict", "--weights", tmp_path / "w", "in", "--csv", cwd=folder, expect=1)
+    assert "output is a picture: --output DIR/" in told.stderr
