@@ -963,7 +963,7 @@ static Tensor *walk_aside(Builder *b, const Stmt *stmt, Tensor *x)
 /* Branches one after the other lack the same braces: one error. */
 static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 {
-    if (!b->after_branch) {
+    if (!b->after_branch && !b->frame->broken) { /* its braces may be where the fault was */
         Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword,
                                     "a branch stands in the braces of a joining operator");
         diag_help(d, "concat { branch { … } branch { … } }");

@@ -278,11 +278,23 @@ static void write_inner(Writer *w, int later, int earlier)
     close_sum(w, name);
 }
 
+/* Whether the gradient of an input is made with this sum's factor: for a derivative in it, or for
+ * the factor of an earlier sum that is. */
+static bool needs_factor(const LossForm *form, int sum, int input)
+{
+    bool needs = varies(form, sum, input);
+    for (int earlier = 0; earlier < sum; earlier++)
+        needs |= varies(form, sum, LOSS_SUM + earlier) && needs_factor(form, earlier, input);
+    return needs;
+}
+
 /* Of a sum that nothing reads the factor is 0. */
-static void write_factors(Writer *w)
+static void write_factors(Writer *w, int input)
 {
     const LossForm *form = w->use->form;
     for (int k = form->sums.count - 1; k >= 0; k--) {
+        if (!needs_factor(form, k, input))
+            continue;
         for (int m = k + 1; m < form->sums.count; m++)
             if (varies(form, m, LOSS_SUM + k))
                 write_inner(w, m, k);
@@ -402,7 +414,7 @@ static void write_gradient(Writer *w, int input, bool adds)
 {
     kernel_line(w->kernel, "{");
     write_scale(w);
-    write_factors(w);
+    write_factors(w, input);
     (is_simple(w, input) ? write_simple : write_pieces)(w, input, adds);
     kernel_line(w->kernel, "}");
 }
