@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ typedef struct Request {
     double threads, max_steps, steps, many, count, samples;
     const char *norms, *prompt;
     double characters, temperature, top_k;
-    bool no_shuffle, no_cache;
+    double memory; /* bytes; 0: not said */
+    bool no_shuffle, no_cache, skip_broken;
     const char *output;
     bool csv;
     double worst, repeat, rate_steps;
@@ -129,6 +131,7 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
+    BYTES,      /* sets the double at `offset` to a size: 2GB */
     CORES,      /* sets bench.cores */
     AXIS,       /* path=value,value,…: adds an axis to `trials` */
     VALIDATION, /* sets the setting to a part, or `validation` to a folder */
@@ -156,6 +159,12 @@ static const Option options[] = {
      AT(data)},
     {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
      .letter = 'o'},
+    {"memory", "SIZE",
+     "as 2GB: for decoded pictures, of which those that do not fit are decoded again for each "
+     "batch; without it, half of what there is",
+     TRAIN | TEST | PREDICT | LR_FIND | SWEEP, BYTES, AT(memory)},
+    {"skip-broken", NULL, "leave out pictures that cannot be read",
+     TRAIN | TEST | PREDICT | LR_FIND | SWEEP, FLAG, AT(skip_broken)},
     {"weights", "F", "the weights, a safetensors file",
      TEST | PREDICT | GRADCHECK | GENERATE | LOOK, WORD, AT(weights)},
     {"output", "DIR", "the folder of the pictures that are written; -o DIR", LOOK, WORD, AT(output),
@@ -461,6 +470,31 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     return true;
 }
 
+/* "2GB", "512MB": powers of ten. */
+static bool set_bytes(double *bytes, const char *value, const char *name, NetError *error)
+{
+    static const struct Unit {
+        const char *name;
+        double bytes;
+    } units[] = {{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"K", 1e3},
+                 {"M", 1e6},  {"G", 1e9},  {"T", 1e12}, {"B", 1},     {"", 1}};
+    const char *unit = value + strspn(value, "0123456789.");
+    char *number = strndup(value, (size_t)(unit - value));
+    NetError ignored;
+    double factor = 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units && factor == 0; i++)
+        if (strcasecmp(unit, units[i].name) == 0)
+            factor = units[i].bytes;
+    bool good =
+        number && factor > 0
+        && net_parse_number(bytes, number, false, 1 / factor, 1e15 / factor, name, &ignored);
+    free(number);
+    *bytes *= factor;
+    return good
+           || net_fail(error, "%s %.100s: a size, as 2GB or 512MB, is expected", name,
+                       *value ? value : "''");
+}
+
 /* "1,2,4". */
 static bool set_cores(NetBench *bench, const char *value, const char *name, NetError *error)
 {
@@ -521,6 +555,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return add_axis(request, value, error);
     case VALIDATION:
         return set_validation(request, value, error);
+    case BYTES:
+        return set_bytes(field, value, name, error);
     case CORES:
         return set_cores(&request->bench, value, name, error);
     case HELP:
@@ -652,11 +688,11 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     _exit(FAILED);
 }
 
-static void watch_data(const NetData *data)
+static void watch_data(const char *what)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
     net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use",
-             program_invocation_short_name, data->what);
+             program_invocation_short_name, what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
@@ -679,27 +715,63 @@ static double validation_part(const Request *request)
     return net_setting(&request->settings, "validation", 0);
 }
 
-/* Ranks hold images in shares, as they train on them; a part of those is tested in another order,
- * so with one each rank has all. */
-static bool open_images(const Request *request, NetData *data, NetError *error)
+/* On a terminal, of what takes longer than a moment. */
+static void show_progress(const char *what, int64_t done, int64_t all)
 {
-    const char *source = data_source(request);
-    if (validation_part(request) > 0)
-        return net_data_open(data, source, request->model, seed_of(request), error);
-    return net_data_open_share(data, source, request->model, seed_of(request), batch_of(request),
-                               error);
+    static double start, last; /* last 0: nothing is shown */
+    static int64_t before;
+    double now = net_seconds();
+    if (start == 0 || done < before) { /* something new */
+        start = now;
+        last = 0;
+    }
+    before = done;
+    if (done == all && last > 0)
+        fprintf(stderr, "\r\x1b[K");
+    if (!isatty(STDERR_FILENO) || done == all || now - start < 1 || now - last < 0.2)
+        return;
+    last = now;
+    fprintf(stderr, "\r%s: %" PRId64 " of %" PRId64 ", %.0f a second\x1b[K", what, done, all,
+            (double)done / (now - start));
 }
 
-static bool open_data(const Request *request, NetData *data, NetError *error)
+/* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as
+ * they train on them; a part of those is tested in another order, so with one each rank has all. */
+static NetOpening opening_of(const Request *request, const NetSession *weights, NetNotes *notes)
 {
-    if (!open_images(request, data, error))
+    return (NetOpening){
+        .source = data_source(request),
+        .model = request->model,
+        .settings = &request->settings,
+        .seed = seed_of(request),
+        .share = validation_part(request) == 0,
+        .batch = batch_of(request),
+        .threads = (int)request->threads,
+        .memory = (int64_t)request->memory,
+        .skip_broken = request->skip_broken,
+        .test_only = weights != NULL,
+        .class_lines = weights ? weights->class_lines : NULL,
+        .class_owner = "weights",
+        .recipe = weights ? weights->recipe : NULL,
+        .notes = notes,
+        .progress = request->run.quiet ? NULL : show_progress,
+    };
+}
+
+static bool open_data(const Request *request, NetData *data, const NetSession *weights,
+                      NetNotes *notes, NetError *error)
+{
+    const NetOpening opening = opening_of(request, weights, notes);
+    watch_data(opening.source); /* arrays are copied from a file's pages */
+    if (!net_data_open(data, &opening, error))
         return false;
-    watch_data(data);
+    watch_data(data->what);
     return true;
 }
 
 /* By what a training run is judged: see data/validation.c. */
-static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetError *error)
+static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
+                            NetError *error)
 {
     const NetModel *model = request->model;
     double part = validation_part(request);
@@ -711,9 +783,16 @@ static bool open_validation(const Request *request, NetData *data, uint64_t seed
                                   error);
     if (!source)
         return true;
-    if (model->numbers)
-        return net_validation_text(data, source, model, error);
-    return net_validation_open(data, source, model, seed_of(request) + 1, error);
+    NetOpening opening = opening_of(request, NULL, notes);
+    opening.source = source;
+    opening.seed++;
+    opening.share = false;
+    opening.test_only = true;
+    opening.class_lines = data->class_names;
+    opening.class_owner = "training images";
+    opening.recipe = data->recipe;
+    return model->numbers && model->targets > 1 ? net_validation_text(data, &opening, error)
+                                                : net_validation_open(data, &opening, error);
 }
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)
@@ -784,7 +863,8 @@ static bool load_first(NetSession *session, const Request *request, const NetTen
     if (!net_weights_read(session, NULL, weights, NULL, error))
         return false;
     net_forget_classes(session);
-    return net_session_normalise(session, &request->settings, error);
+    return net_recipe_set(session, NULL, error)
+           && net_session_normalise(session, &request->settings, error);
 }
 
 /* The run as it was left; the normalisation is the settings', which took the checkpoint's. */
@@ -798,10 +878,12 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
 }
 
 /* The data and by which of them a run is judged; once for several runs. */
-static bool open_judged(const Request *request, NetData *data, uint64_t seed, NetError *error)
+static bool open_judged(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
+                        NetError *error)
 {
     return data->train.count > 0
-           || (open_data(request, data, error) && open_validation(request, data, seed, error));
+           || (open_data(request, data, NULL, notes, error)
+               && open_validation(request, data, seed, notes, error));
 }
 
 /* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are.
@@ -814,12 +896,12 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = ready && open_judged(request, data, progress->split_seed, error)
+    bool good = ready && open_judged(request, data, progress->split_seed, notes, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
-                && net_take_classes(session, data, error);
+                && net_take_classes(session, data, error) && net_take_recipe(session, data, error);
     if (good) {
         net_data_identify(&identity, data);
         progress->data = &identity;
@@ -1037,7 +1119,7 @@ static int train_once(Request *request)
         bool ready = !request->resume || resume(request, &from, &progress, &notes, &error);
         good = train_with(request, ready, &from, &progress, &notes, &end, &error);
     }
-    net_notes_close(&notes);
+    tell_notes(&notes);
     net_tensors_close(&from);
     free(log);
     tell_sums();
@@ -1266,6 +1348,7 @@ static int run_lr_find(Request *request)
     NetData data = {0};
     NetOptimizer optimizer = {0};
     NetTensorFile from = {0};
+    NetNotes notes = {0};
     NetSession *session = NULL;
     NetLrFind *finder = &request->finder;
     if (finder->from >= finder->to)
@@ -1281,11 +1364,13 @@ static int run_lr_find(Request *request)
     request->trains = true;
     finder->steps = (int64_t)request->rate_steps;
     bool good =
-        open_from(request, &from, &error) && open_judged(request, &data, seed_of(request), &error)
+        open_from(request, &from, &error)
+        && open_judged(request, &data, seed_of(request), &notes, &error)
         && (session = open_training_session(request, &error))
         && net_optimizer_open(&optimizer, request->model, &request->settings, &error)
         && (!request->init || load_first(session, request, &from, &error))
         && net_lr_find(session, &optimizer, &request->settings, &data, finder, stdout, &error);
+    tell_notes(&notes);
     net_optimizer_close(&optimizer);
     net_close(session);
     net_data_close(&data);
@@ -1299,7 +1384,13 @@ static int run_lr_find(Request *request)
 static bool open_test_data(const Request *request, NetSession *session, NetData *data,
                            NetError *error)
 {
-    return open_data(request, data, error) && net_take_classes(session, data, error);
+    NetNotes notes = {0};
+    bool good =
+        open_data(request, data, session, &notes, error) && net_take_classes(session, data, error);
+    if (good && data->test.count == 0)
+        good = net_fail(error, "%s has nothing to test with", data->what);
+    tell_notes(&notes);
+    return good;
 }
 
 /* Its name where it is known, else its number. */
@@ -1437,7 +1528,7 @@ static bool predict(const Request *request, NetSession *session, const NetPredic
     return false;
 }
 
-static bool find_all(const Request *request, NetPaths *paths, NetError *error)
+static bool find_all(const Request *request, NetNames *paths, NetError *error)
 {
     for (int i = 0; i < request->operand_count; i++)
         if (!net_find_pictures(paths, request->operands[i], error))
@@ -1457,7 +1548,7 @@ static int run_predict(Request *request)
 {
     NetError error;
     NetData data = {0};
-    NetPaths paths = {0};
+    NetNames paths = {0};
     NetSession *session = NULL;
     int64_t failed = 0;
     NetPredict options = {.paths = &paths,
@@ -1469,7 +1560,7 @@ static int run_predict(Request *request)
                           .tell = tell};
     if (!request->weights)
         return complain(MISUSE, "predict needs --weights F: what to predict with");
-    if (request->model->numbers)
+    if (request->model->numbers && !request->data)
         return complain(MISUSE, "%s takes whole numbers and no pictures%s", request->model->name,
                         net_can_generate(request->model) ? ": generate goes on with a text" : "");
     if (request->operand_count == 0 && !request->data)
@@ -1490,7 +1581,7 @@ static int run_predict(Request *request)
     good = good && predict(request, session, &options, &failed, &error);
     net_close(session);
     net_data_close(&data);
-    net_paths_close(&paths);
+    net_names_close(&paths);
     return good ? failed ? FAILED : DONE : fail(&error);
 }
 
@@ -1542,8 +1633,8 @@ static bool report_answers(Request *request, NetReport *report, NetData *data, N
 {
     NetNotes notes = {0};
     bool training = request->model->training.phase_count > 0;
-    bool good = open_data(request, data, error)
-                && open_validation(request, data, seed_of(request), error)
+    bool good = open_data(request, data, NULL, &notes, error)
+                && open_validation(request, data, seed_of(request), &notes, error)
                 && (report->session = open_session(request, training, error))
                 && net_load(report->session, request->weights, error);
     if (good)
@@ -1597,7 +1688,7 @@ static int run_bench(Request *request)
         return complain(MISUSE,
                         "--cores prints a table of its own: without --json, --only and --many");
     request->bench.data = request->data ? &data : NULL;
-    bool good = (!request->data || open_data(request, &data, &error))
+    bool good = (!request->data || open_data(request, &data, NULL, NULL, &error))
                 && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     net_data_close(&data);
     return good ? DONE : fail(&error);

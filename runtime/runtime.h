@@ -9,6 +9,7 @@
 #include "core/output.h"
 #include "core/shown.h"
 #include "data/arrays.h"
+#include "data/readers.h"
 #include "net_ranks.h"
 #include "net_runtime.h"
 
@@ -101,16 +102,10 @@ void net_transpose_grain(real *out, const float *const *images, int lanes, int64
 
 /* data/arrays.h: what a data set is. */
 
-/* data/data.c: finds what `source` is: a directory with the IDX files, the CIFAR binaries or
- * images by class, a known set's name, or "synthetic"; of a network that takes whole numbers a
- * text's file.  What the network does not want is an error that says both.  `seed` is of
- * synthetic. */
-bool net_data_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                   NetError *error);
-/* Likewise, but of pictures and of synthetic digits each of several ranks holds some training
- * images, and the test images of the batches that it tests. */
-bool net_data_open_share(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                         int64_t batch, NetError *error);
+/* data/data.c: finds what the source is: a directory with the IDX files, the CIFAR binaries or
+ * images by class, a known set's name, "synthetic", or what a reader of data/readers.h reads; and
+ * binds it to the model. */
+bool net_data_open(NetData *data, const NetOpening *opening, NetError *error);
 void net_data_close(NetData *data);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
@@ -136,18 +131,10 @@ void net_order_images(int32_t *order, const NetData *data, uint64_t seed, uint64
 int64_t net_text_offset(const NetData *data, uint64_t seed, uint64_t epoch);
 /* Reads others: a folder with a folder for each class, or what net_data_open reads, of which it is
  * the test images, or all where there are no test images. */
-bool net_validation_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                         NetError *error);
+bool net_validation_open(NetData *data, const NetOpening *opening, NetError *error);
 /* data/text.c: likewise a text, by the characters' numbers of the text that is trained on. */
-bool net_validation_text(NetData *data, const char *path, const NetModel *model, NetError *error);
+bool net_validation_text(NetData *data, const NetOpening *opening, NetError *error);
 
-/* data/text.c: a file of text as the whole numbers that the network takes, stretches of its
- * input's length, "text"; "next" is what follows.  Each character of the file has a number, in the
- * order of their codes, or where there are 256 each byte its own; the characters are the classes'
- * names.  The last tenth is for testing. */
-bool net_read_text(NetData *data, const char *path, const NetModel *model, NetError *error);
-/* Such a name as bytes of UTF-8: itself, or of "\x0a" and "\u00e4" the character.  How many. */
-int net_spell_character(const char *name, char bytes[8]);
 /* train/generate.c: goes on with a text, character by character. */
 typedef struct NetGenerate {
     const char *prompt;
@@ -160,13 +147,11 @@ typedef struct NetGenerate {
 /* Whether the network takes characters and gives them. */
 bool net_can_generate(const NetModel *model);
 bool net_generate(NetSession *session, const NetGenerate *options, FILE *out, NetError *error);
-/* The same of drawn numbers, each of which follows from the one before more often than not. */
-bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
-                      NetError *error);
-
 /* data/held.c: some of a split's images, or all.  Reads image number `index` to `pixels`. */
 typedef bool NetReadOne(void *source, int64_t index, uint8_t *pixels, NetError *error);
 /* images->count and held are set: makes and fills the first array, "image", of pixels. */
+/* Where not all are held or kept, the digest below is made of images that are read for it. */
+bool net_read_sample(NetImages *images, NetReadOne *read, void *source, NetError *error);
 bool net_read_held(NetImages *images, NetShape shape, NetReadOne *read, void *source,
                    NetError *error);
 int64_t net_held_count(const NetImages *images);
@@ -210,14 +195,6 @@ bool net_read_idx(NetImages *images, const char *images_path, const char *labels
  * https://www.cs.toronto.edu/~kriz/cifar.html */
 bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count,
                     NetError *error);
-/* data/folder.c: train/CLASS/… and test/CLASS/…, every image made to `shape`. */
-bool net_is_image_folder(const char *root, bool *is, NetError *error);
-/* Each split's `held` says which of its images are decoded. */
-bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
-/* Whether `root` has folders that are called as the data's classes are. */
-bool net_is_class_folder(const NetData *data, const char *root, bool *is, NetError *error);
-/* root/CLASS/…: the data's validation images, of its classes. */
-bool net_read_class_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise; example i of a
  * split depends only on seed, split and i.  images->held says which are drawn.  There is a target
  * for each that the model wants: of a digit its number; of a class for each pixel where the ink
@@ -228,8 +205,26 @@ bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model,
 bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                     NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
- * RGB as it has channels, stretched to its size by area averaging. */
+ * RGB as it has channels, turned as its Exif says, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+/* What of a picture is asked for: its pixels; the numbers that are stored, where they are classes;
+ * how large it is. */
+typedef enum NetPictureUse {
+    NET_PICTURE_PIXELS,
+    NET_PICTURE_NUMBERS,
+    NET_PICTURE_SIZE
+} NetPictureUse;
+/* A picture that is read. */
+typedef struct NetPicture {
+    NetPictureUse use;
+    int channels;  /* 1 or 3: asked for */
+    int64_t least; /* a decoder that can give half a picture does while each side has so many */
+    int64_t height, width;
+    uint8_t *pixels; /* [height][width][channels]; free() it */
+    int orientation; /* Exif's, 1 to 8 */
+} NetPicture;
+/* Fills in a picture as its use, channels and least say. */
+bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error);
 /* A decoder's failure, false: of the file's content for the library's `reason`, or
  * of reading it or of memory, which errno tells. */
 bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
@@ -239,11 +234,20 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c: [height][width][channels]; free() it.  NULL: *error says why. */
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
-                        NetError *error);
-uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width,
-                         const char *path, NetError *error);
+/* data/png.c, data/jpeg.c: fill in a picture.  False: *error says why, and it has no pixels. */
+typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
+NetDecode net_decode_png, net_decode_jpeg;
+/* data/resize.c: to [c][h][w], c being the picture's channels. */
+bool net_resize(uint8_t *to, NetShape shape, const NetPicture *picture, NetError *error);
+/* data/exif.c: how a picture was stored, of an Exif block from its TIFF header on. */
+enum { NET_UPRIGHT = 1 };
+int net_exif_orientation(const uint8_t *exif, size_t count);
+static inline bool net_is_turned(int orientation) /* height is width */
+{
+    return orientation >= 5;
+}
+/* [c][h][w] of `shape` from the same picture as it was stored. */
+void net_turn(uint8_t *to, NetShape shape, const uint8_t *from, int orientation);
 
 /* -------------------------------------------------------------- train/ */
 
@@ -507,6 +511,7 @@ struct NetSession {
     bool one_row_failed;
     const char **class_names;            /* [classes]; NULL: not known */
     char *class_lines;                   /* the same, a line each */
+    char *recipe;                        /* NetData.recipe of what it was trained on; NULL: none */
     real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
     /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
     int passes;
@@ -568,6 +573,11 @@ void net_forget_classes(NetSession *session);
 /* The data's names, where they have any: they become the session's, or must be
  * what the session's are. */
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error);
+
+/* train/recipe.c: NULL: there is none. */
+bool net_recipe_set(NetSession *session, const char *text, NetError *error);
+/* The data's becomes the session's, or must be what the session's is. */
+bool net_take_recipe(NetSession *session, const NetData *data, NetError *error);
 
 /* data/augment.c: what is done at random to each training image. */
 typedef struct NetRange {
@@ -747,6 +757,9 @@ void net_probabilities(const real *logits, int64_t stride, int64_t classes, floa
 /* Of one image of bytes, normalised here: its logits and their softmax, [classes] each. */
 void net_answer(NetSession *session, const NetImages *images, int64_t index, float *logits,
                 float *probabilities);
+/* The same of an example of any data. */
+bool net_answer_example(NetSession *session, const NetImages *images, int64_t index, float *logits,
+                        float *probabilities, NetError *error);
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
@@ -797,6 +810,7 @@ FILE *net_open_whole(const char *path, int64_t *bytes, NetError *error); /* NULL
 void net_tensors_close(NetTensorFile *file);
 const NetStored *net_tensors_find(const NetTensorFile *file, const char *name); /* NULL: none */
 const char *net_tensors_metadata(const NetTensorFile *file, const char *key);   /* NULL: none */
+const char *net_tensor_type(const NetStored *tensor);                           /* "F32" */
 /* of the metadata; false: no more */
 bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value);
 /* Whether its values can be had: F64, F32, F16 and BF16 as real, I64 as a whole number. */
@@ -1098,18 +1112,13 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
-/* data/pictures.c: paths, each for free(). */
-typedef struct NetPaths {
-    char **items;
-    int64_t count, room;
-} NetPaths;
+/* data/paths.c */
 /* Adds a file, or the pictures of a folder; what is there stays the caller's. */
-bool net_find_pictures(NetPaths *paths, const char *path, NetError *error);
-void net_paths_close(NetPaths *paths);
+bool net_find_pictures(NetNames *paths, const char *path, NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {
-    const NetPaths *paths;   /* of files, or … */
+    const NetNames *paths;   /* of files, or … */
     const NetImages *images; /* … the first `count` of these, which have labels */
     int64_t count;
     int top;                             /* classes that are told */

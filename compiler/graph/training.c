@@ -444,7 +444,8 @@ static int want_target(Training *t, const Node *loss, const Output *of, const Wa
     return graph->wanted.count - 1;
 }
 
-/* The network's input, as what a loss is held against. */
+/* The network's input, as what a loss is held against: its values in their order, whatever axes the
+ * output has. */
 static bool fits_input(Training *t, const Node *loss, Span at)
 {
     const Tensor *input = t->graph->input;
@@ -453,7 +454,7 @@ static bool fits_input(Training *t, const Node *loss, Span at)
     ClassLayout layout = class_layout_of(shape);
     if (classes == whole
         && (classes ? layout.targets == shape_elements(input->shape)
-                    : shape_equal(shape, input->shape)))
+                    : shape_elements(shape) == shape_elements(input->shape)))
         return true;
     Diagnostic *d;
     if (classes != whole)
@@ -785,7 +786,8 @@ static const struct SettingRow {
     const char *doc;
 } rows[] = {
     {"data", REQUIRED, resolve_data, NULL, NULL,
-     "Where the images come from: a known data set, or a \"folder\" of images by class."},
+     "Where the examples come from: a known data set, a \"folder\" of images by class, or what "
+     "text, csv, arrays, masks or audio read."},
     {"normalize", ONCE, resolve_normalize, NULL, normalize_args,
      "Pixels from 0 to 1, less their mean, over their deviation: a number each, or a list by "
      "channel."},
@@ -840,6 +842,9 @@ SettingInfo setting_info(int i)
         add_choice_info(&info, choice->name, choice->args);
     for (int k = 0; row->resolve == resolve_data && data_set_name(k) != NULL; k++)
         add_choice_info(&info, data_set_name(k), NULL);
+    const ArgSpec *args;
+    for (int k = 0; row->resolve == resolve_data && data_reader_name(k, &args) != NULL; k++)
+        add_choice_info(&info, data_reader_name(k, &args), args);
     for (int k = 0; row->resolve == resolve_loss && operators[k] != NULL; k++)
         if (operators[k]->traits & OP_LOSS)
             add_choice_info(&info, operators[k]->name, operators[k]->args);

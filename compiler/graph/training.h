@@ -3,6 +3,7 @@
  *   training.c         the section, loss
  *   training_recipe.c  optimizer, schedule
  *   training_data.c    data, normalize, augment
+ *   training_readers.c data of csv("wine.csv") and its like
  *   training_paths.c   init, freeze, group: settings of parameters by path
  */
 #ifndef TRAINING_H
@@ -70,6 +71,15 @@ void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
 /* mixup and cutmix change the losses, too. */
 void mix_losses(Training *t);
+
+/* Whether the input holds whole numbers, as a text's are. */
+void check_numbers(Training *t, bool text, Span at);
+
+/* training_readers.c */
+/* False: no reader has the call's name. */
+bool resolve_reader(Training *t, const Expr *call);
+void report_unknown_reader(Training *t, const Expr *call);
+const char *data_reader_name(int i, const ArgSpec **args); /* NULL: there are no more */
 
 /* training_paths.c */
 extern const ArgSpec group_args[];

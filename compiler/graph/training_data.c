@@ -13,6 +13,12 @@ static const struct DataSet {
 } data_sets[] = {{"mnist", {1, 28, 28}, 10},
                  {"fashion_mnist", {1, 28, 28}, 10},
                  {"kmnist", {1, 28, 28}, 10},
+                 {"emnist_balanced", {1, 28, 28}, 47},
+                 {"emnist_byclass", {1, 28, 28}, 62},
+                 {"emnist_bymerge", {1, 28, 28}, 47},
+                 {"emnist_digits", {1, 28, 28}, 10},
+                 {"emnist_letters", {1, 28, 28}, 26},
+                 {"emnist_mnist", {1, 28, 28}, 10},
                  {"cifar10", {3, 32, 32}, 10},
                  {"cifar100", {3, 32, 32}, 100},
                  {"synthetic", {0, 0, 0}, 0},
@@ -94,7 +100,7 @@ static void check_classes(Training *t, const struct DataSet *set, Span at)
 }
 
 /* Texts are whole numbers, pictures are none. */
-static void check_numbers(Training *t, bool text, Span at)
+void check_numbers(Training *t, bool text, Span at)
 {
     const Tensor *input = t->graph->input;
     if (input == NULL || text == (input->choices > 0))
@@ -119,28 +125,8 @@ static bool has_one_input(Training *t, const char *data, Span at)
                                 "%s has one array of examples, and the network takes %d inputs",
                                 data, graph->inputs.count);
     diag_label(d, graph->inputs.items[1].span, "the second");
-    diag_help(d, "`data synthetic` draws all of them");
+    diag_help(d, "`data arrays(\"folder\")` reads one for each, and `data synthetic` draws them");
     return false;
-}
-
-/* text("file.txt") */
-static void resolve_text(Training *t, const Expr *call)
-{
-    const ArgList *args = &call->arguments;
-    const Expr *path =
-        args->count == 1 && args->items[0].name == NULL ? args->items[0].value : NULL;
-    Value value = {.kind = VALUE_UNKNOWN};
-    if (path != NULL && path->kind == EXPR_TEXT)
-        value = evaluate(t->b, path);
-    if (path == NULL || path->kind != EXPR_TEXT || value.kind != VALUE_TEXT
-        || value.word[0] == '\0') {
-        build_error(t->b, "value-type", call->span,
-                    "text takes a file's name: text(\"input.txt\")");
-        return;
-    }
-    add_word(t, "data", value.word, path->span);
-    if (has_one_input(t, "a text", call->span))
-        check_numbers(t, true, call->span);
 }
 
 /* The known data set of the section; NULL: there is none. */
@@ -150,11 +136,47 @@ static const struct DataSet *find_setting_set(const Training *t)
     return data != NULL ? find_data_set(data->word) : NULL;
 }
 
+/* Whether the output is held against the class that the data have; not where it is one number, nor
+ * where the loss says another target. */
+static bool may_be_class(const Node *loss)
+{
+    return loss == NULL
+           || (loss->target >= 0
+               && (loss->op->target == TARGET_CLASSES
+                   || shape_elements(loss->inputs.items[0]->shape) > 1));
+}
+
+/* What moves an image's values would have to move those of its target. */
+static void check_moved(Training *t)
+{
+    static const char *const moves[] = {"augment.random_crop", "augment.horizontal_flip",
+                                        "augment.random_affine"};
+    const Setting *found = NULL;
+    for (int i = 0; i < t->graph->settings.count && found == NULL; i++)
+        for (size_t k = 0; k < sizeof moves / sizeof *moves; k++)
+            if (strncmp(t->graph->settings.items[i].path, moves[k], strlen(moves[k])) == 0)
+                found = &t->graph->settings.items[i];
+    for (int i = 0; found != NULL && i < t->graph->wanted.count; i++) {
+        const Wanted *target = &t->graph->wanted.items[i];
+        if (target->shape.rank < 3)
+            continue;
+        Diagnostic *d = build_error(
+            t->b, "shape-mismatch", found->span,
+            "`augment` moves the images, and %s is held against a target with %s", target->loss,
+            target->kind == TARGET_CLASSES ? "a class for each pixel" : "a value for each pixel");
+        diag_help(d, "cutout moves nothing; `target=input` is the image as it was moved");
+        return;
+    }
+}
+
 void check_positions(Training *t)
 {
+    check_moved(t);
     const Node *loss = t->graph->loss;
     const Tensor *input = t->graph->input;
     const struct DataSet *set = find_setting_set(t);
+    if (set != NULL && may_be_class(loss))
+        check_classes(t, set, find_setting(t->graph, "data")->span);
     if (loss != NULL && loss->op->target == TARGET_CLASSES && loss->target >= 0 && input != NULL
         && set != NULL && set->classes > 0)
         node_has_rank(loss, RANK(1));
@@ -165,8 +187,10 @@ void resolve_data(Training *t, const SettingDef *def)
     const Expr *word = first_word(t, def, "a data set's name, or \"folder\"");
     if (word == NULL)
         return;
-    if (def->arguments.count == 1 && word->kind == EXPR_CALL && strcmp(word->word, "text") == 0) {
-        resolve_text(t, word);
+    if (def->arguments.count == 1 && word->kind == EXPR_CALL && resolve_reader(t, word))
+        return;
+    if (def->arguments.count == 1 && word->kind == EXPR_CALL && find_data_set(word->word) == NULL) {
+        report_unknown_reader(t, word);
         return;
     }
     if (def->arguments.count > 1 || word->kind == EXPR_CALL) {
@@ -195,7 +219,6 @@ void resolve_data(Training *t, const SettingDef *def)
     if (set->dim[0] > 0)
         check_numbers(t, false, word->span);
     check_input(t, set, word->span);
-    check_classes(t, set, word->span);
 }
 
 /* ------------------------------------------------------------ normalize */

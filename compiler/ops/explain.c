@@ -218,7 +218,9 @@ void explain_call(const char *name, const char *summary, const ArgSpec *args, FI
 void explain_operator(const Operator *op, FILE *out)
 {
     print_joins(op, out);
-    fprintf(out, "\n%s\n\n", op->summary);
+    fprintf(out, "\n");
+    print_wrapped(op->summary, 0, out);
+    fprintf(out, "\n");
     print_section("shape", op->shape_rule, out);
     print_section("formula", op->formula, out);
     print_section("reference", op->reference, out);

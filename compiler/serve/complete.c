@@ -239,11 +239,13 @@ static void add_blocks(const Analysis *a, cJSON *items)
                  block_head(a->program->blocks.items[i]), NULL);
 }
 
-static void add_functions(const Analysis *a, cJSON *items)
+/* Functions, or losses. */
+static void add_functions(const Analysis *a, bool losses, cJSON *items)
 {
     for (int i = 0; i < a->program->functions.count; i++)
-        add_item(items, a->program->functions.items[i]->name, ITEM_FUNCTION,
-                 function_head(a->program->functions.items[i]), NULL);
+        if (a->program->functions.items[i]->loss == losses)
+            add_item(items, a->program->functions.items[i]->name, ITEM_FUNCTION,
+                     function_head(a->program->functions.items[i]), NULL);
 }
 
 static const Body *body_at(const Program *program, const Source *source, Position position,
@@ -357,7 +359,7 @@ static void complete_value(Analysis *a, Position position, cJSON *items)
     }
     for (int i = 0; element_function(i).name; i++)
         add_item(items, element_function(i).name, ITEM_FUNCTION, element_function(i).call, NULL);
-    add_functions(a, items);
+    add_functions(a, false, items);
 }
 
 static void complete_call(Analysis *a, const Context *c, Position position, cJSON *items)
@@ -380,7 +382,7 @@ static void complete_call(Analysis *a, const Context *c, Position position, cJSO
         add_names(a, position, true, items);
 }
 
-static void complete_setting(const Context *c, cJSON *items)
+static void complete_setting(const Analysis *a, const Context *c, cJSON *items)
 {
     if (c->begins)
         for (int i = 0; setting_info(i).name; i++)
@@ -396,6 +398,8 @@ static void complete_setting(const Context *c, cJSON *items)
     }
     for (int i = 0; (first || many || info.repeated) && i < info.choices.count; i++)
         add_item(items, info.choices.items[i].name, ITEM_VALUE, NULL, NULL);
+    if (first && info.name && !strcmp(info.name, "loss"))
+        add_functions(a, true, items);
     add_arguments(c, info.args, items);
 }
 
@@ -403,7 +407,7 @@ static void complete_statement(Analysis *a, Position position, cJSON *items)
 {
     add_operators(items, OP_LOSS);
     add_blocks(a, items);
-    add_functions(a, items);
+    add_functions(a, false, items);
     for (int i = 0; language_word(i); i++)
         if (language_word(i)->begins)
             add_item(items, language_word(i)->name, ITEM_KEYWORD, language_word(i)->form,
@@ -425,7 +429,7 @@ cJSON *answer_completion(Request *request)
     else if (!c.section)
         add_words(items, c.begins ? sections : NULL, ITEM_KEYWORD);
     else if (c.section->kind == TRAIN)
-        complete_setting(&c, items);
+        complete_setting(a, &c, items);
     else if (c.begins)
         complete_statement(a, request->position, items);
     else if (c.before && (c.before->kind == FROM || c.before->kind == REUSE))

@@ -164,7 +164,8 @@ static void add_function(const Definition *d, Text *text)
         if (!strcmp(element_function(i).name, d->name))
             call = element_function(i).call;
     if (d->function)
-        text_add(text, "```net\nfunction %s\n```", function_head(d->function));
+        text_add(text, "```net\n%s %s\n```", d->function->loss ? "loss" : "function",
+                 function_head(d->function));
     else
         text_add(text, "**%s**: a function of numbers%s", call ? call : d->name,
                  call ? ", and in a `function` of tensors' elements" : "");

@@ -417,6 +417,13 @@ static void name_setting(Namer *n, const SettingDef *def)
         const Arg *arg = &def->arguments.items[i];
         const Expr *value = arg->value;
         name_setting_argument(n, arg, args, info.args);
+        const Definition *own = i == 0 && value->word && !strcmp(def->name, "loss")
+                                    ? find_block_definition(n, value->word)
+                                    : NULL;
+        if (own && own->function && own->function->loss) {
+            refer(n, value->word_span, own);
+            continue;
+        }
         for (int k = 0; k < info.choices.count && value->word && !arg->name; k++) {
             if (strcmp(info.choices.items[k].name, value->word))
                 continue;

@@ -284,6 +284,8 @@ static const char *output_kind(const Graph *graph)
         return graph->output->shape.rank == 1 && graph->output->shape.dim[0] > 1
                    ? "NET_OUTPUT_LOGITS"
                    : "NET_OUTPUT_NUMBERS";
+    if (loss->op->target == TARGET_CLASSES && loss->op->wants)
+        return "NET_OUTPUT_NUMBERS"; /* no class for each position */
     if (loss->op->target == TARGET_CLASSES)
         return strcmp(name, "cross_entropy") == 0 ? "NET_OUTPUT_LOGITS" : "NET_OUTPUT_SCORES";
     return strcmp(name, "bce_with_logits") == 0 ? "NET_OUTPUT_LABELS" : "NET_OUTPUT_NUMBERS";

@@ -78,6 +78,7 @@ void net_images_close(NetImages *images)
         else if (!array->lent)
             free(array->values);
     }
+    net_stream_close(images->stream);
     *images = (NetImages){0};
 }
 

@@ -82,7 +82,8 @@ typedef struct NetImages {
     int array_count;
     uint64_t sample; /* where not all are held: net_sample_digest's */
     int inputs[NET_MAX_INPUTS], targets[NET_MAX_TARGETS]; /* of arrays: see net_bind_data */
-    bool has_targets; /* those were found; without them nothing is held against anything */
+    bool has_targets;         /* those were found; without them nothing is held against anything */
+    struct NetStream *stream; /* data/pictures.c: not all are in memory; NULL: all that are held */
 } NetImages;
 
 typedef struct NetData {
@@ -95,6 +96,9 @@ typedef struct NetData {
      * `judged` on those that the run is judged by; NULL: all are trained on */
     int32_t *order;
     int64_t trained, judged;
+    /* what was made of the files' values, which goes with the weights, so that other files can be
+     * read as these were: each reader's own text; NULL: nothing */
+    char *recipe;
 } NetData;
 
 static const NetShape net_one_value = {0, 1, 1, 1, 1};

@@ -70,7 +70,7 @@ static bool check_input_shape(const Look *look, const NetArray *array, const Net
         return same_axes(is, want)
                || net_fail(look->error, "%s: %s is %s for each example, and the network takes %s",
                            look->what, array->name, shape_text(has, is), shape_text(takes, want));
-    if (picture_fits(is, want))
+    if (picture_fits(is, want) || same_axes(is, want))
         return true;
     if (want.rank == 1)
         snprintf(takes, sizeof takes, "%" PRId64 " values", want.c);
@@ -330,6 +330,8 @@ bool net_bind_images(NetImages *images, const NetModel *model, const char *what,
                      NetError *error)
 {
     Look look = {images, what, split, model, error, NULL};
+    if (images->count == 0 && images->array_count == 0)
+        return true; /* there is no such split */
     if (images->array_count < 1)
         return net_fail(error, "%s has no arrays", what);
     for (int i = 0; i < model->input_count; i++) {

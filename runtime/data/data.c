@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 typedef struct KnownSet {
@@ -26,6 +27,12 @@ static const KnownSet known_sets[] = {
     {"fashion_mnist", NULL, 10, "put its four IDX files there",
      "T-shirt/top\nTrouser\nPullover\nDress\nCoat\nSandal\nShirt\nSneaker\nBag\nAnkle boot"},
     {"kmnist", NULL, 10, "put its four IDX files there", "o\nki\nsu\ntsu\nna\nha\nma\nya\nre\nwo"},
+    {"emnist_balanced", "emnist", 47, "unpack EMNIST's gzip.zip there", NULL},
+    {"emnist_byclass", "emnist", 62, "unpack EMNIST's gzip.zip there", NULL},
+    {"emnist_bymerge", "emnist", 47, "unpack EMNIST's gzip.zip there", NULL},
+    {"emnist_digits", "emnist", 10, "unpack EMNIST's gzip.zip there", NULL},
+    {"emnist_letters", "emnist", 26, "unpack EMNIST's gzip.zip there", NULL},
+    {"emnist_mnist", "emnist", 10, "unpack EMNIST's gzip.zip there", NULL},
     {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there",
      "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck"},
     {"cifar100", "cifar-100-binary", 100, "unpack cifar-100-binary.tar.gz there",
@@ -73,21 +80,7 @@ static const KnownSet *find_by_folder(const char *path)
     return NULL;
 }
 
-static char *join_path(const char *folder, const char *name, const char *ending)
-{
-    char *path;
-    return asprintf(&path, "%s/%s%s", folder, name, ending) < 0 ? NULL : path;
-}
-
 /* ------------------------------------------------------- in a directory */
-
-enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, IDX_FILES };
-static const char *const idx_names[IDX_FILES][2] = {
-    {"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
-    {"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
-    {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"},
-    {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
-};
 
 enum { MAX_CIFAR_FILES = 6 };
 static const struct CifarSet {
@@ -103,7 +96,7 @@ static const struct CifarSet {
 
 /* Whether something of this name is there.  What cannot be looked at, because of
  * permissions or a failing disk, is not taken to be absent. */
-static bool look(bool *there, const char *path, NetError *error)
+bool net_is_there(bool *there, const char *path, NetError *error)
 {
     if (!path)
         return net_fail(error, "out of memory");
@@ -112,54 +105,15 @@ static bool look(bool *there, const char *path, NetError *error)
            || net_fail(error, "cannot read %s: %s", path, strerror(errno));
 }
 
-/* The path of one IDX file in whichever spelling is there, or NULL. */
-static bool find_idx(char **found, const char *folder, int which, NetError *error)
-{
-    static const char *const endings[] = {"", ".gz"};
-    for (int i = 0; i < 4; i++) {
-        bool there = false;
-        char *path = join_path(folder, idx_names[which][i / 2], endings[i % 2]);
-        bool good = look(&there, path, error);
-        if (there) {
-            *found = path;
-            return true;
-        }
-        free(path);
-        if (!good)
-            return false;
-    }
-    return true;
-}
-
-/* Those of the four that are there; paths[] is for the caller to free. */
-static bool find_idx_files(char *paths[IDX_FILES], const char *folder, bool *any, NetError *error)
-{
-    for (int i = 0; i < IDX_FILES; i++) {
-        if (!find_idx(&paths[i], folder, i, error))
-            return false;
-        *any |= paths[i] != NULL;
-    }
-    return true;
-}
-
-static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *folder,
-                           NetError *error)
-{
-    for (int i = 0; i < IDX_FILES; i++)
-        if (!paths[i])
-            return net_fail(error, "%s has no %s, nor %s.gz, beside its other IDX files", folder,
-                            idx_names[i][0], idx_names[i][0]);
-    return net_read_idx(&data->train, paths[TRAIN_IMAGES], paths[TRAIN_LABELS], error)
-           && net_read_idx(&data->test, paths[TEST_IMAGES], paths[TEST_LABELS], error);
-}
-
-/* The set whose first file is there, or NULL. */
-static bool find_cifar(const struct CifarSet **found, const char *folder, NetError *error)
+/* The set whose first file is there, or where only tests are asked for its last; or NULL. */
+static bool find_cifar(const struct CifarSet **found, const char *folder, bool test_only,
+                       NetError *error)
 {
     for (size_t i = 0; i < sizeof cifar_sets / sizeof *cifar_sets; i++) {
         bool there = false;
-        char *first = join_path(folder, cifar_sets[i].files[0], "");
-        bool good = look(&there, first, error);
+        int number = test_only ? cifar_sets[i].count - 1 : 0;
+        char *first = net_join_path(folder, cifar_sets[i].files[number]);
+        bool good = net_is_there(&there, first, error);
         free(first);
         if (!good)
             return false;
@@ -170,19 +124,21 @@ static bool find_cifar(const struct CifarSet **found, const char *folder, NetErr
 }
 
 static bool read_cifar_files(NetData *data, const struct CifarSet *set, const char *folder,
-                             NetError *error)
+                             bool test_only, NetError *error)
 {
     char *paths[MAX_CIFAR_FILES] = {0};
     bool read = true;
     for (int i = 0; i < set->count; i++) {
-        paths[i] = join_path(folder, set->files[i], "");
+        paths[i] = net_join_path(folder, set->files[i]);
         read = read && paths[i];
     }
     if (!read)
         net_fail(error, "out of memory");
     const char *const *batches = (const char *const *)paths;
-    read = read && net_read_cifar(&data->train, set->classes, batches, set->count - 1, error)
-           && net_read_cifar(&data->test, set->classes, batches + set->count - 1, 1, error);
+    read =
+        read
+        && (test_only || net_read_cifar(&data->train, set->classes, batches, set->count - 1, error))
+        && net_read_cifar(&data->test, set->classes, batches + set->count - 1, 1, error);
     for (int i = 0; i < set->count; i++)
         free(paths[i]);
     return read;
@@ -190,24 +146,25 @@ static bool read_cifar_files(NetData *data, const struct CifarSet *set, const ch
 
 typedef enum Found { FOUND_NOTHING, FOUND_DATA, FOUND_FAULT } Found;
 
-static Found read_folder(NetData *data, const char *folder, NetShape want, NetError *error)
+/* `name`: of the known set that is looked for; NULL: whatever is there. */
+static Found read_folder(NetData *data, const char *folder, const char *name,
+                         const NetOpening *opening, NetError *error)
 {
     const struct CifarSet *cifar = NULL;
-    char *paths[IDX_FILES] = {0};
-    bool idx = false, pictures = false, read = false;
-    bool known = find_idx_files(paths, folder, &idx, error) && find_cifar(&cifar, folder, error)
-                 && net_is_image_folder(folder, &pictures, error);
-    if (known && idx)
-        read = read_idx_files(data, paths, folder, error);
-    else if (known && cifar)
-        read = read_cifar_files(data, cifar, folder, error);
-    else if (known && pictures)
-        read = net_read_image_folder(data, folder, net_image_shape(want), error);
-    for (int i = 0; i < IDX_FILES; i++)
-        free(paths[i]);
-    if (known && !idx && !cifar && !pictures)
+    bool idx = false, pictures = false, test_only = opening->test_only;
+    if (!net_read_idx_set(data, &idx, folder, name, test_only, error))
+        return FOUND_FAULT;
+    if (idx)
+        return FOUND_DATA;
+    if (!find_cifar(&cifar, folder, test_only, error))
+        return FOUND_FAULT;
+    if (cifar)
+        return read_cifar_files(data, cifar, folder, test_only, error) ? FOUND_DATA : FOUND_FAULT;
+    if (!net_is_image_folder(folder, &pictures, error))
+        return FOUND_FAULT;
+    if (!pictures)
         return FOUND_NOTHING;
-    return read ? FOUND_DATA : FOUND_FAULT;
+    return net_read_image_folder(data, folder, opening, error) ? FOUND_DATA : FOUND_FAULT;
 }
 
 /* ------------------------------------------------------------ by source */
@@ -221,7 +178,8 @@ static bool name_classes(NetData *data, const KnownSet *set, NetError *error)
     return data->class_names || net_fail(error, "out of memory");
 }
 
-static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetError *error)
+static bool read_named(NetData *data, const KnownSet *set, const NetOpening *opening,
+                       NetError *error)
 {
     const char *roots[] = {getenv("NET_DATA"), "data"};
     const char *folders[] = {set->name, set->folder};
@@ -229,8 +187,8 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
         const char *root = roots[i / 2], *name = folders[i % 2];
         if (!root || !name)
             continue;
-        char *folder = join_path(root, name, "");
-        Found found = folder ? read_folder(data, folder, want, error) : FOUND_FAULT;
+        char *folder = net_join_path(root, name);
+        Found found = folder ? read_folder(data, folder, set->name, opening, error) : FOUND_FAULT;
         if (found == FOUND_DATA)
             snprintf(data->what, sizeof data->what, "%s in %s", set->name, folder);
         else if (!folder)
@@ -244,17 +202,18 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
                     roots[0] ? "/" : "", roots[0] ? set->name : "", set->remedy);
 }
 
-static bool read_directory(NetData *data, const char *source, NetShape want, NetError *error)
+static bool read_directory(NetData *data, const NetOpening *opening, NetError *error)
 {
+    const char *source = opening->source;
     bool there = false;
-    if (!look(&there, source, error))
+    if (!net_is_there(&there, source, error))
         return false;
     if (!there)
         return net_fail(error,
                         "there is no directory %s; data is a directory, mnist, fashion_mnist, "
-                        "kmnist, cifar10, cifar100 or synthetic",
+                        "kmnist, emnist_letters and its like, cifar10, cifar100 or synthetic",
                         source);
-    switch (read_folder(data, source, want, error)) {
+    switch (read_folder(data, source, NULL, opening, error)) {
     case FOUND_DATA:
         snprintf(data->what, sizeof data->what, "%s", source);
         return name_classes(data, find_by_folder(source), error);
@@ -266,7 +225,7 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
     return net_fail(error,
                     "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR's "
                     "(data_batch_1.bin or train.bin, …), "
-                    "nor folders train/CLASS and test/CLASS of images",
+                    "nor folders of images: train/CLASS and test/CLASS, or CLASS",
                     source);
 }
 
@@ -299,7 +258,8 @@ static bool draw(NetData *data, const NetModel *model, uint64_t seed, NetError *
  * show every class. */
 static bool check_classes(const NetData *data, const NetModel *model, int known, NetError *error)
 {
-    bool by_class = data->train.array_count == 2 && data->train.arrays[1].kind == NET_BYTES;
+    const NetImages *images = data->train.array_count > 0 ? &data->train : &data->test;
+    bool by_class = images->array_count == 2 && strcmp(images->arrays[1].name, "class") == 0;
     for (int i = 0; known && by_class && i < model->wanted_count; i++)
         if (model->wanted[i].classes != known
             && (model->wanted[i].kind == NET_CLASSES || model->wanted[i].classes > 1))
@@ -332,56 +292,89 @@ static int count_names(const NetData *data)
     return count;
 }
 
-/* A text, or drawn numbers. */
-static bool open_numbers(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                         NetError *error)
+/* A text, texts by class, or drawn numbers. */
+static bool open_numbers(NetData *data, const NetOpening *opening, NetError *error)
 {
     enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
-    if (strcmp(source, "synthetic") != 0)
-        return net_read_text(data, source, model, error);
+    const NetModel *model = opening->model;
+    bool folder = false, drawn = strcmp(opening->source, "synthetic") == 0;
+    if (!drawn && !net_is_text_folder(opening->source, &folder, error))
+        return false;
+    if (!drawn)
+        return (folder ? net_read_texts : net_read_text)(data, opening, error);
     snprintf(data->what, sizeof data->what, "synthetic numbers");
-    return net_draw_numbers(&data->train, TRAIN, model, seed, error)
-           && net_draw_numbers(&data->test, TEST, model, seed + 1, error);
+    return net_draw_numbers(&data->train, TRAIN, model, opening->seed, error)
+           && net_draw_numbers(&data->test, TEST, model, opening->seed + 1, error);
 }
 
-static bool open_pictures(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                          NetError *error)
+static bool open_pictures(NetData *data, const NetOpening *opening, NetError *error)
 {
-    const KnownSet *known = find_known(source);
-    bool drawn = strcmp(source, "synthetic") == 0;
-    bool opened = drawn   ? draw(data, model, seed, error)
-                  : known ? read_named(data, known, model->input, error)
-                          : read_directory(data, source, model->input, error);
+    const KnownSet *known = find_known(opening->source);
+    const NetModel *model = opening->model;
+    bool drawn = strcmp(opening->source, "synthetic") == 0;
+    bool opened = drawn   ? draw(data, model, opening->seed, error)
+                  : known ? read_named(data, known, opening, error)
+                          : read_directory(data, opening, error);
     return opened && check_classes(data, model, known ? known->classes : count_names(data), error);
 }
 
-static bool open_data(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                      NetError *error)
+static const struct Reader {
+    const char *name;       /* in the train section */
+    const char *endings[3]; /* files that it reads, whatever the train section says */
+    bool (*read)(NetData *data, const NetOpening *opening, NetError *error);
+    bool shared; /* ranks share out its pictures; otherwise each has all */
+} readers[] = {
+    {"csv", {".csv", ".tsv", NULL}, net_read_csv, false},
+    {"arrays", {".npy", ".npz", NULL}, net_read_arrays, false},
+    {"masks", {NULL}, net_read_masks, true},
+    {"audio", {NULL}, net_read_audio, false},
+};
+
+static bool has_ending(const char *source, const char *ending)
 {
-    bool several = model->input_count > 1 && strcmp(source, "synthetic") == 0;
-    bool opened = several          ? draw(data, model, seed, error)
-                  : model->numbers ? open_numbers(data, source, model, seed, error)
-                                   : open_pictures(data, source, model, seed, error);
-    opened = opened && net_bind_data(data, model, error);
+    size_t length = strlen(source), end = strlen(ending);
+    return length > end && strcasecmp(source + length - end, ending) == 0;
+}
+
+/* The one that the train section names, or that a file's name asks for; NULL: neither does. */
+static const struct Reader *find_reader(const NetOpening *opening)
+{
+    const char *name = net_setting_word(opening->settings, "data.reader", "");
+    bool drawn = strcmp(opening->source, "synthetic") == 0;
+    for (size_t i = 0; !drawn && i < sizeof readers / sizeof *readers; i++) {
+        bool ends = false;
+        for (int k = 0; readers[i].endings[k]; k++)
+            ends = ends || has_ending(opening->source, readers[i].endings[k]);
+        if (ends || strcmp(readers[i].name, name) == 0)
+            return &readers[i];
+    }
+    return NULL;
+}
+
+static bool read_data(NetData *data, const NetOpening *opening, NetError *error)
+{
+    const struct Reader *reader = find_reader(opening);
+    if (opening->model->numbers || (reader && !reader->shared))
+        data->train.held = data->test.held = (NetHeld){0};
+    if (reader)
+        return reader->read(data, opening, error);
+    if (opening->model->input_count > 1 && strcmp(opening->source, "synthetic") == 0)
+        return draw(data, opening->model, opening->seed, error);
+    return (opening->model->numbers ? open_numbers : open_pictures)(data, opening, error);
+}
+
+bool net_data_open(NetData *data, const NetOpening *opening, NetError *error)
+{
+    int rank = net_rank(), ranks = net_rank_count();
+    *data = (NetData){0};
+    if (opening->share) {
+        data->train.held = (NetHeld){1, rank, ranks};
+        data->test.held = (NetHeld){opening->batch, rank, net_testing_ranks()};
+    }
+    bool opened = read_data(data, opening, error) && net_bind_data(data, opening->model, error);
     if (!opened)
         net_data_close(data);
     return opened;
-}
-
-bool net_data_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                   NetError *error)
-{
-    *data = (NetData){0};
-    return open_data(data, source, model, seed, error);
-}
-
-bool net_data_open_share(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                         int64_t batch, NetError *error)
-{
-    int rank = net_rank(), ranks = net_rank_count();
-    *data =
-        (NetData){.train.held = {1, rank, ranks}, .test.held = {batch, rank, net_testing_ranks()}};
-    return open_data(data, source, model, seed, error);
 }
 
 void net_data_close(NetData *data)
@@ -391,5 +384,6 @@ void net_data_close(NetData *data)
     net_images_close(&data->validation);
     free(data->order);
     free(data->class_names);
+    free(data->recipe);
     *data = (NetData){0};
 }

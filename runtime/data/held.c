@@ -61,7 +61,7 @@ static int64_t sample_at(const NetImages *images, int64_t number)
 uint64_t net_sample_digest(const NetImages *images)
 {
     uint64_t digest = 0;
-    if (images->held.holders > 1)
+    if (images->held.holders > 1 || images->stream)
         return images->sample;
     size_t bytes = (size_t)pixels_of(images) * net_kind_bytes(images->arrays[0].kind);
     for (int64_t i = 0; i < sampled(images); i++)
@@ -71,21 +71,31 @@ uint64_t net_sample_digest(const NetImages *images)
 
 /* ---------------------------------------------------------------- reading */
 
+static const uint8_t *in_memory(const NetImages *images, int64_t index)
+{
+    bool is = images->stream ? net_stream_keeps(images->stream, index)
+                             : net_is_held(&images->held, index);
+    return is ? pixels_at(images, index) : NULL;
+}
+
 /* Each rank looks at the whole sample itself, so ranks with other images are told. */
-static bool read_sample(NetImages *images, NetReadOne *read, void *source, uint8_t *room,
-                        NetError *error)
+bool net_read_sample(NetImages *images, NetReadOne *read, void *source, NetError *error)
 {
     images->sample = 0;
-    for (int64_t i = 0; i < sampled(images); i++) {
+    if (images->held.holders <= 1 && !images->stream)
+        return true;
+    uint8_t *room = net_allocate(1, (size_t)pixels_of(images), error);
+    bool good = room != NULL;
+    for (int64_t i = 0; good && i < sampled(images); i++) {
         int64_t index = sample_at(images, i);
-        const uint8_t *pixels = room;
-        if (net_is_held(&images->held, index))
-            pixels = pixels_at(images, index);
-        else if (!read(source, index, room, error))
-            return false;
-        images->sample = net_digest(images->sample, pixels, (size_t)pixels_of(images));
+        const uint8_t *pixels = in_memory(images, index);
+        good = pixels || read(source, index, room, error);
+        if (good)
+            images->sample =
+                net_digest(images->sample, pixels ? pixels : room, (size_t)pixels_of(images));
     }
-    return true;
+    free(room);
+    return good;
 }
 
 static bool read_own(NetImages *images, NetReadOne *read, void *source, NetError *error)
@@ -100,12 +110,6 @@ static bool read_own(NetImages *images, NetReadOne *read, void *source, NetError
 bool net_read_held(NetImages *images, NetShape shape, NetReadOne *read, void *source,
                    NetError *error)
 {
-    bool shared = images->held.holders > 1;
-    size_t pixels = (size_t)net_shape_elements(shape);
-    uint8_t *room = shared ? net_allocate(1, pixels, error) : NULL;
-    bool good = (!shared || room) && net_add_array(images, "image", NET_PIXELS, shape, error)
-                && read_own(images, read, source, error)
-                && (!shared || read_sample(images, read, source, room, error));
-    free(room);
-    return good;
+    return net_add_array(images, "image", NET_PIXELS, shape, error)
+           && read_own(images, read, source, error) && net_read_sample(images, read, source, error);
 }

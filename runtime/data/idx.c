@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { UNSIGNED_BYTES = 0x08, FIRST_PIECE = 1 << 20 };
+enum { UNSIGNED_BYTES = 0x08, SHORTS = 0x0b, INTS = 0x0c, FIRST_PIECE = 1 << 20 };
 static const int64_t max_bytes = (int64_t)1 << 31;
 
 typedef struct Reader {
@@ -144,30 +144,44 @@ static bool read_end(Reader *reader)
 
 /* ---------------------------------------------------------- the header */
 
+/* Bytes of a value; 0: of a type that is not read.  Labels may be larger than a byte. */
+static int value_bytes(int type, int dimensions)
+{
+    bool labels = dimensions == 1;
+    return type == UNSIGNED_BYTES     ? 1
+           : labels && type == SHORTS ? 2
+           : labels && type == INTS   ? 4
+                                      : 0;
+}
+
 static bool check_magic(const Reader *reader, const uint8_t *magic, int dimensions)
 {
     if (magic[0] != 0 || magic[1] != 0)
         return net_fail(reader->error,
                         "%s is not an IDX file: it starts with bytes %02x %02x, not 00 00",
                         reader->path, magic[0], magic[1]);
-    if (magic[2] != UNSIGNED_BYTES)
-        return net_fail(
-            reader->error,
-            "%s holds values of type 0x%02x (byte 2); only unsigned bytes, 0x08, are read",
-            reader->path, magic[2]);
+    if (value_bytes(magic[2], dimensions) == 0)
+        return net_fail(reader->error,
+                        "%s holds values of type 0x%02x (byte 2); only unsigned bytes, 0x08,%s are "
+                        "read",
+                        reader->path, magic[2],
+                        dimensions == 1 ? " and whole numbers of 16 and 32 bits, 0x0b and 0x0c,"
+                                        : "");
     if (magic[3] != dimensions)
         return net_fail(reader->error, "%s has %d dimensions (byte 3), where %s have %d",
                         reader->path, magic[3], dimensions == 1 ? "labels" : "images", dimensions);
     return true;
 }
 
-static bool read_header(Reader *reader, int dimensions, int64_t *size)
+static bool read_header(Reader *reader, int dimensions, int64_t *size, int *bytes_each)
 {
     uint8_t header[16] = {0};
     int64_t length = 4 + 4 * dimensions, bytes = 1;
     if (!read_bytes(reader, header, 4, length) || !check_magic(reader, header, dimensions)
         || !read_bytes(reader, header + 4, length - 4, length))
         return false;
+    *bytes_each = value_bytes(header[2], dimensions);
+    bytes = *bytes_each;
     for (int i = 0; i < dimensions; i++) {
         const uint8_t *at = header + 4 + 4 * i;
         size[i] = (int64_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
@@ -223,9 +237,10 @@ static bool read_images(NetImages *images, const char *path, NetError *error)
     Reader reader;
     NetArray *image = NULL;
     int64_t size[3];
+    int bytes;
     if (!open_reader(&reader, path, error))
         return false;
-    if (read_header(&reader, 3, size)) {
+    if (read_header(&reader, 3, size, &bytes)) {
         int64_t count = count_values(size, 3);
         uint8_t *mapped = map_file(&reader, count),
                 *pixels = mapped ? mapped + reader.offset : read_values(&reader, count);
@@ -242,28 +257,99 @@ static bool read_images(NetImages *images, const char *path, NetError *error)
     return image != NULL;
 }
 
+/* Big-endian numbers of so many bytes, as whole numbers; none may be negative. */
+static bool widen(int32_t *to, const uint8_t *from, int bytes, int64_t count, const char *path,
+                  NetError *error)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t *at = from + i * bytes;
+        uint32_t value = bytes == 2 ? (uint32_t)(at[0] << 8 | at[1])
+                                    : (uint32_t)at[0] << 24 | (uint32_t)(at[1] << 16)
+                                          | (uint32_t)(at[2] << 8) | at[3];
+        to[i] = bytes == 2 ? (int16_t)value : (int32_t)value;
+        if (to[i] < 0)
+            return net_fail(error, "%s gives image %" PRId64 " the label %d (byte %" PRId64 ")",
+                            path, i, to[i], 8 + i * bytes);
+    }
+    return true;
+}
+
+static bool add_labels(NetImages *images, uint8_t *values, int bytes, const char *path,
+                       NetError *error)
+{
+    NetArray *array =
+        bytes == 1 ? net_lend_array(images, "class", NET_BYTES, net_one_value, values, false, error)
+                   : net_add_array(images, "class", NET_WHOLE, net_one_value, error);
+    bool good =
+        array && (bytes == 1 || widen(array->values, values, bytes, images->count, path, error));
+    if (bytes > 1 || !array)
+        free(values);
+    for (int64_t i = 0; good && i < images->count; i++) {
+        int64_t label = net_array_whole(array, net_array_at(array, i, 0), 0);
+        array->classes = label >= array->classes ? label + 1 : array->classes;
+    }
+    return good;
+}
+
 /* One for each image, else a fault. */
 static bool read_labels(NetImages *images, const char *path, const char *images_path,
                         NetError *error)
 {
     Reader reader;
     int64_t count = 0;
+    int bytes = 1;
     if (!open_reader(&reader, path, error))
         return false;
-    uint8_t *labels = read_header(&reader, 1, &count) ? read_values(&reader, count) : NULL;
+    uint8_t *labels =
+        read_header(&reader, 1, &count, &bytes) ? read_values(&reader, count * bytes) : NULL;
     gzclose(reader.file);
     if (labels && count != images->count) {
         free(labels);
         return net_fail(error, "%s has %" PRId64 " images and %s has %" PRId64 " labels",
                         images_path, images->count, path, count);
     }
-    NetArray *array =
-        labels ? net_lend_array(images, "class", NET_BYTES, net_one_value, labels, false, error)
-               : NULL;
-    for (int64_t i = 0; array && i < count; i++)
-        if (labels[i] >= array->classes)
-            array->classes = labels[i] + 1;
-    return array != NULL;
+    return labels && add_labels(images, labels, bytes, path, error);
+}
+
+bool net_idx_transpose(NetImages *images, NetError *error)
+{
+    NetArray *array = &images->arrays[0];
+    int64_t height = array->shape.w, width = array->shape.h, plane = height * width;
+    uint8_t *turned = net_allocate((size_t)images->count, (size_t)plane, error);
+    if (!turned)
+        return false;
+    for (int64_t i = 0; i < images->count; i++) {
+        const uint8_t *from = net_array_at(array, i, 0);
+        for (int64_t y = 0; y < height; y++)
+            for (int64_t x = 0; x < width; x++)
+                turned[i * plane + y * width + x] = from[x * height + y];
+    }
+    if (array->mapped)
+        munmap(array->mapped, (size_t)array->mapped_bytes);
+    else
+        free(array->values);
+    array->mapped = NULL;
+    array->values = turned;
+    array->shape = (NetShape){3, 1, height, width, 1};
+    return true;
+}
+
+bool net_idx_count_from(NetImages *images, int first, const char *path, NetError *error)
+{
+    NetArray *labels = &images->arrays[1];
+    uint8_t *values = labels->values;
+    if (first == 0)
+        return true;
+    if (labels->kind != NET_BYTES)
+        return net_fail(error, "%s holds whole numbers where bytes are expected", path);
+    for (int64_t i = 0; i < images->count; i++) {
+        if (values[i] < first)
+            return net_fail(error, "%s gives image %" PRId64 " the label %d; they begin with %d",
+                            path, i, values[i], first);
+        values[i] = (uint8_t)(values[i] - first);
+    }
+    labels->classes -= first;
+    return true;
 }
 
 bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path,

@@ -1,7 +1,5 @@
 /* image.c: an image file made to the network's measure: grey or RGB by its
- * channels, and stretched to its height and width by area averaging (each output
- * pixel is the mean of the part of the input it covers), which neither skips
- * pixels nor invents edges.
+ * channels, turned as the camera was held, and stretched to its height and width.
  */
 #include "runtime.h"
 
@@ -10,12 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIGNATURE = 8 };
-
-typedef struct Picture {
-    int64_t height, width;
-    uint8_t *pixels; /* [height][width][channels] */
-} Picture;
+enum { SIGNATURE = 12 };
 
 bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
                         NetError *error)
@@ -74,62 +67,75 @@ uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t coun
     return taken;
 }
 
-/* How much of source pixel `at` output pixel `to` covers, when one output pixel
- * is `scale` source pixels wide. */
-static double overlap(int64_t at, int64_t to, double scale)
+/* What a file is, told by how it begins; decode NULL: it is not read. */
+static const struct Kind {
+    const char *name;
+    int at, length; /* of what tells it */
+    char start[9];
+    NetDecode *decode;
+} kinds[] = {
+    {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", net_decode_png},
+    {"JPEG", 0, 3, "\xff\xd8\xff", net_decode_jpeg},
+    {"WebP", 8, 4, "WEBP", NULL},
+    {"BMP", 0, 2, "BM", NULL},
+    {"GIF", 0, 4, "GIF8", NULL},
+    {"TIFF", 0, 4, "II*\0", NULL},
+    {"TIFF", 0, 4, "MM\0*", NULL},
+    {"HEIF or AVIF", 4, 4, "ftyp", NULL},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const struct Kind *find_kind(const uint8_t start[SIGNATURE])
 {
-    double low = (double)to * scale, high = (double)(to + 1) * scale;
-    double start = low > (double)at ? low : (double)at;
-    double end = high < (double)(at + 1) ? high : (double)(at + 1);
-    return end > start ? end - start : 0;
+    for (int i = 0; i < KINDS; i++)
+        if (memcmp(start + kinds[i].at, kinds[i].start, (size_t)kinds[i].length) == 0)
+            return &kinds[i];
+    return NULL;
 }
 
-static uint8_t average(const Picture *picture, NetShape shape, int64_t c, int64_t y, int64_t x)
+static bool decode(NetPicture *picture, FILE *file, const char *path, NetError *error)
 {
-    double down = (double)picture->height / (double)shape.h,
-           across = (double)picture->width / (double)shape.w;
-    double sum = 0, area = 0;
-    for (int64_t v = (int64_t)((double)y * down);
-         v < picture->height && (double)v < (double)(y + 1) * down; v++) {
-        for (int64_t u = (int64_t)((double)x * across);
-             u < picture->width && (double)u < (double)(x + 1) * across; u++) {
-            double weight = overlap(v, y, down) * overlap(u, x, across);
-            sum += weight * picture->pixels[(v * picture->width + u) * shape.c + c];
-            area += weight;
-        }
-    }
-    return area > 0 ? (uint8_t)(sum / area + 0.5) : 0;
-}
-
-static void resize(uint8_t *pixels, NetShape shape, const Picture *picture)
-{
-    for (int64_t c = 0; c < shape.c; c++)
-        for (int64_t y = 0; y < shape.h; y++)
-            for (int64_t x = 0; x < shape.w; x++)
-                *pixels++ = average(picture, shape, c, y, x);
-}
-
-/* What the file is, told by how it begins. */
-static bool decode(Picture *picture, FILE *file, int channels, const char *path, NetError *error)
-{
-    static const uint8_t png[SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
-                         jpeg[] = {0xff, 0xd8, 0xff};
     uint8_t start[SIGNATURE] = {0};
     errno = 0;
-    size_t got = fread(start, 1, SIGNATURE, file);
-    if (ferror(file))
+    fread(start, 1, SIGNATURE, file);
+    if (ferror(file) || fseek(file, 0, SEEK_SET) != 0)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    if (fseek(file, 0, SEEK_SET) != 0)
-        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    if (got == SIGNATURE && memcmp(start, png, SIGNATURE) == 0)
-        picture->pixels =
-            net_decode_png(file, channels, &picture->height, &picture->width, path, error);
-    else if (memcmp(start, jpeg, sizeof jpeg) == 0)
-        picture->pixels =
-            net_decode_jpeg(file, channels, &picture->height, &picture->width, path, error);
-    else
+    const struct Kind *kind = find_kind(start);
+    if (!kind)
         return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
-    return picture->pixels != NULL;
+    if (!kind->decode)
+        return net_fail(error, "%s is a %s file: only PNG and JPEG are read, so convert it", path,
+                        kind->name);
+    return kind->decode(picture, file, path, error);
+}
+
+/* The picture as it was stored becomes `shape`, standing as it was taken. */
+static bool fit(uint8_t *pixels, NetShape shape, const NetPicture *picture, NetError *error)
+{
+    NetShape stored = shape;
+    if (picture->orientation == NET_UPRIGHT)
+        return net_resize(pixels, shape, picture, error);
+    if (net_is_turned(picture->orientation)) {
+        stored.h = shape.w;
+        stored.w = shape.h;
+    }
+    uint8_t *lying = net_allocate(1, (size_t)net_shape_elements(shape), error);
+    bool good = lying && net_resize(lying, stored, picture, error);
+    if (good)
+        net_turn(pixels, shape, lying, picture->orientation);
+    free(lying);
+    return good;
+}
+
+bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    picture->orientation = NET_UPRIGHT;
+    bool read = decode(picture, file, path, error);
+    fclose(file);
+    return read;
 }
 
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error)
@@ -140,14 +146,8 @@ bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError 
                         "%s cannot be shown to a network that takes %" PRId64
                         " channels: an image file has 1 or 3",
                         path, shape.c);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    Picture picture = {0};
-    bool read = decode(&picture, file, (int)shape.c, path, error);
-    if (read)
-        resize(pixels, shape, &picture);
+    NetPicture picture = {.channels = (int)shape.c, .least = shape.h > shape.w ? shape.h : shape.w};
+    bool read = net_read_any_picture(&picture, path, error) && fit(pixels, shape, &picture, error);
     free(picture.pixels);
-    fclose(file);
     return read;
 }

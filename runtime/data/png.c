@@ -16,6 +16,7 @@ typedef struct Decoder {
     char told[128];
     uint8_t *pixels; /* [height][width][stored] */
     int stored;      /* channels of a pixel, alpha being the last of 2 or 4 */
+    NetPictureUse use;
 } Decoder;
 
 static void stop(png_struct *png, const char *reason)
@@ -38,6 +39,23 @@ static bool decode_failed(FILE *file, const char *reason, const char *path, NetE
         return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path,
                         ftell(file));
     return net_picture_failed(file, "PNG", path, reason, error);
+}
+
+/* A palette's number or a grey of at most 8 bits, in a byte each. */
+static bool ask_for_numbers(Decoder *decoder, const char *path, NetError *error)
+{
+    int type = png_get_color_type(decoder->png, decoder->info),
+        bits = png_get_bit_depth(decoder->png, decoder->info);
+    if ((type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE) || bits > 8)
+        return net_fail(error,
+                        "%s has %s: the pixels of a mask are numbers of classes, in a grey or "
+                        "palette PNG of at most 8 bits",
+                        path, bits > 8 ? "16 bits" : "colours");
+    png_set_packing(decoder->png);
+    png_set_interlace_handling(decoder->png);
+    png_read_update_info(decoder->png, decoder->info);
+    decoder->stored = 1;
+    return true;
 }
 
 /* Palettes, fewer bits than 8 and a transparent colour become whole bytes. */
@@ -78,26 +96,49 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     if (!net_check_image_size(png_get_image_width(decoder->png, decoder->info),
                               png_get_image_height(decoder->png, decoder->info), path, error))
         return false;
-    ask_for_bytes(decoder);
+    if (decoder->use == NET_PICTURE_SIZE)
+        return true;
+    if (decoder->use == NET_PICTURE_NUMBERS) {
+        if (!ask_for_numbers(decoder, path, error))
+            return false;
+    } else {
+        ask_for_bytes(decoder);
+    }
     return read_rows(decoder, error);
 }
 
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
-                        NetError *error)
+static void look_for_orientation(const Decoder *decoder, NetPicture *picture)
+{
+#ifdef PNG_eXIf_SUPPORTED
+    png_uint_32 count = 0;
+    png_byte *exif = NULL;
+    if (png_get_eXIf_1(decoder->png, decoder->info, &count, &exif) != 0)
+        picture->orientation = net_exif_orientation(exif, count);
+#else
+    (void)decoder, (void)picture;
+#endif
+}
+
+bool net_decode_png(NetPicture *picture, FILE *file, const char *path, NetError *error)
 {
     Decoder *decoder = net_allocate(1, sizeof *decoder, error);
-    uint8_t *pixels = NULL;
     if (!decoder)
-        return NULL;
-    if (decode(decoder, file, path, error)) {
-        *height = png_get_image_height(decoder->png, decoder->info);
-        *width = png_get_image_width(decoder->png, decoder->info);
-        pixels =
-            net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+        return false;
+    decoder->use = picture->use;
+    bool good = decode(decoder, file, path, error);
+    if (good) {
+        picture->height = png_get_image_height(decoder->png, decoder->info);
+        picture->width = png_get_image_width(decoder->png, decoder->info);
+        look_for_orientation(decoder, picture);
+    }
+    if (good && picture->use != NET_PICTURE_SIZE) {
+        picture->pixels = net_take_pixels(decoder->pixels, decoder->stored, picture->channels,
+                                          picture->height * picture->width, error);
+        good = picture->pixels != NULL;
     } else {
         free(decoder->pixels);
     }
     png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
     free(decoder);
-    return pixels;
+    return good;
 }

@@ -1,264 +1,157 @@
 /* text.c: a file of text as whole numbers, one for each of its characters, or for each byte.
  *
- * An image is a stretch of the text, and what it is to give is what follows: a character for each
+ * An example is a stretch of the text, and what it is to give is what follows: a character for each
  * of the stretch's, or the next one only.
  */
 #include "runtime.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES = 256, MAX_CODE = 0x110000, TESTED = 10 }; /* one part in so many is for testing */
+enum { BYTES = 256, TESTED = 10 }; /* one part in so many is for testing */
 
-/* The whole file; free() it. */
-static uint8_t *read_file(const char *path, int64_t *length, NetError *error)
+/* A text as numbers. */
+typedef struct Numbers {
+    NetKind kind;
+    void *values;
+    int64_t count, most; /* most: all are below it */
+} Numbers;
+
+static void *value_at(const Numbers *text, int64_t index)
 {
-    FILE *file = fopen(path, "rb");
-    uint8_t *bytes = NULL;
-    if (!file || fseek(file, 0, SEEK_END) != 0 || (*length = ftell(file)) < 0
-        || fseek(file, 0, SEEK_SET) != 0) {
-        net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    } else if ((bytes = net_allocate((size_t)*length + 1, 1, error)) != NULL
-               && fread(bytes, 1, (size_t)*length, file) != (size_t)*length) {
-        net_fail(error, "cannot read %s: %s", path,
-                 ferror(file) ? strerror(errno) : "it became shorter");
-        free(bytes);
-        bytes = NULL;
-    }
-    if (file)
-        fclose(file);
-    return bytes;
-}
-
-/* A text's characters: which there are, and of each its number, from 0. */
-typedef struct Alphabet {
-    int32_t codes[BYTES];
-    int count;
-    int16_t *numbers; /* [MAX_CODE]; -1: it is not met */
-} Alphabet;
-
-static bool number_characters(Alphabet *alphabet, const char *path, int64_t most, NetError *error)
-{
-    int64_t met = 0;
-    for (int32_t code = 0; code < MAX_CODE; code++) {
-        if (alphabet->numbers[code] < 0)
-            continue;
-        if (met < BYTES) {
-            alphabet->codes[met] = code;
-            alphabet->numbers[code] = (int16_t)met;
-        }
-        met++;
-    }
-    alphabet->count = (int)(met < BYTES ? met : BYTES);
-    if (met <= most && met <= BYTES)
-        return true;
-    return net_fail(
-        error,
-        "%s has %" PRId64 " different characters, and the network takes %" PRId64 " numbers%s",
-        path, met, most, most < BYTES ? "" : "; `input [...] of 256` takes a text's bytes");
-}
-
-/* Makes numbers of characters in place; *length becomes how many there are. */
-static bool number_text(Alphabet *alphabet, uint8_t *text, int64_t *length, const char *path,
-                        int64_t most, NetError *error)
-{
-    int64_t count = 0;
-    uint32_t code;
-    for (int64_t at = 0, step; at < *length; at += step) {
-        step = net_utf8_decode(text + at, (size_t)(*length - at), &code);
-        if (step == 0)
-            return net_fail(error, "%s: byte %" PRId64 " begins no character of UTF-8", path, at);
-        alphabet->numbers[code] = 0;
-    }
-    if (!number_characters(alphabet, path, most, error))
-        return false;
-    for (int64_t at = 0; at < *length; count++) {
-        at += net_utf8_decode(text + at, (size_t)(*length - at), &code);
-        text[count] = (uint8_t)alphabet->numbers[code];
-    }
-    *length = count;
-    return true;
-}
-
-static void number_bytes(Alphabet *alphabet)
-{
-    alphabet->count = BYTES;
-    for (int i = 0; i < BYTES; i++)
-        alphabet->codes[i] = i;
-}
-
-/* As names of classes: a line for each number, what no terminal prints by its code. */
-static char *name_characters(const Alphabet *alphabet, int64_t numbers, bool bytes)
-{
-    char *names = NULL;
-    size_t size;
-    FILE *out = open_memstream(&names, &size);
-    for (int64_t i = 0; out && i < numbers; i++) {
-        int32_t code = i < alphabet->count ? alphabet->codes[i] : -1;
-        if (code < 0)
-            fprintf(out, "unused %" PRId64, i);
-        else if (code < 0x20 || code == 0x7f || code == '\\' || (bytes && code > 0x7f))
-            fprintf(out, "\\x%02x", (unsigned)code);
-        else if (code < 0x80)
-            fputc(code, out);
-        else
-            fprintf(out, "\\u%04x", (unsigned)code);
-        if (i + 1 < numbers)
-            fputc('\n', out);
-    }
-    if (!out || fclose(out) != 0) {
-        free(names);
-        return NULL;
-    }
-    return names;
-}
-
-int net_spell_character(const char *name, char bytes[8])
-{
-    unsigned code;
-    if (sscanf(name, "\\x%2x", &code) == 1) {
-        bytes[0] = (char)code;
-        return 1;
-    }
-    if (sscanf(name, "\\u%6x", &code) != 1) {
-        snprintf(bytes, 8, "%s", name);
-        return (int)strlen(bytes);
-    }
-    int length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (int i = length - 1; i > 0; i--, code >>= 6)
-        bytes[i] = (char)(0x80 | (code & 0x3f));
-    bytes[0] = (char)((0xf00 >> length) | code);
-    return length;
+    return (char *)text->values + index * (int64_t)net_kind_bytes(text->kind);
 }
 
 /* Stretches of `length` numbers, one behind the other; `spare` of the text are left to begin at. */
-static bool cut(NetImages *images, const uint8_t *text, int64_t count, int64_t spare,
-                const NetModel *model, int64_t numbers, NetError *error)
+static bool cut(NetImages *images, const Numbers *text, int64_t first, int64_t count, int64_t spare,
+                const NetModel *model, NetError *error)
 {
     int64_t length = net_shape_elements(model->input), follow = model->targets;
+    size_t bytes = net_kind_bytes(text->kind);
     if (follow > length)
         return net_fail(error,
                         "the network gives %" PRId64 " characters for each %" PRId64
                         " that it takes: a text has no such targets",
                         follow, length);
-    uint8_t *own = net_allocate((size_t)count, 1, error);
+    char *own = net_allocate((size_t)count, bytes, error);
     *images = (NetImages){.count = (count - spare) / length};
-    NetArray *taken = own ? net_lend_array(images, "text", NET_BYTES,
+    NetArray *taken = own ? net_lend_array(images, "text", text->kind,
                                            (NetShape){1, length, 1, 1, 1}, own, false, error)
                           : NULL,
-             *next = taken ? net_lend_array(images, "next", NET_BYTES,
-                                            (NetShape){follow > 1, follow, 1, 1, 1},
-                                            own + length - follow + 1, true, error)
-                           : NULL;
+             *next = taken
+                         ? net_lend_array(images, "next", text->kind,
+                                          (NetShape){follow > 1, follow, 1, 1, 1},
+                                          own + (length - follow + 1) * (int64_t)bytes, true, error)
+                         : NULL;
     if (!next)
         return false;
-    memcpy(own, text, (size_t)count);
+    memcpy(own, value_at(text, first), (size_t)count * bytes);
     taken->stride = next->stride = length;
     taken->slides = next->slides = true;
-    taken->classes = next->classes = numbers;
+    taken->classes = next->classes = text->most;
     return true;
 }
 
-static bool split(NetData *data, const char *path, const uint8_t *text, int64_t count,
-                  const NetModel *model, NetError *error)
+static bool split(NetData *data, const Numbers *text, const NetOpening *opening, NetError *error)
 {
-    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
-    int64_t tested = count / TESTED, trained = count - tested;
+    const NetModel *model = opening->model;
+    int64_t length = net_shape_elements(model->input);
+    int64_t tested = text->count / TESTED, trained = text->count - tested;
     if (tested < length + 1 || trained < 2 * length)
         return net_fail(error,
                         "%s has %" PRId64 " characters: too few to train on stretches of %" PRId64
                         " and to test with the last tenth",
-                        path, count, length);
-    snprintf(data->what, sizeof data->what, "%s", path);
-    return cut(&data->train, text, trained, length, model, numbers, error)
-           && cut(&data->test, text + trained, tested, 1, model, numbers, error);
+                        opening->source, text->count, length);
+    snprintf(data->what, sizeof data->what, "%s", opening->source);
+    return (opening->test_only || cut(&data->train, text, 0, trained, length, model, error))
+           && cut(&data->test, text, trained, tested, 1, model, error);
 }
 
-bool net_read_text(NetData *data, const char *path, const NetModel *model, NetError *error)
+/* Those of the weights that are tested, else the text's own. */
+static bool know_alphabet(NetAlphabet *alphabet, const char *text, int64_t length,
+                          const NetOpening *opening, NetError *error)
 {
-    int64_t numbers = model->numbers;
-    Alphabet alphabet = {.numbers = net_allocate(MAX_CODE, sizeof(int16_t), error)};
-    int64_t count = 0;
-    bool bytes = numbers == BYTES, good = alphabet.numbers != NULL;
-    uint8_t *text = good ? read_file(path, &count, error) : NULL;
-    if (good)
-        memset(alphabet.numbers, -1, MAX_CODE * sizeof(int16_t));
-    if (text && bytes)
-        number_bytes(&alphabet);
-    good = text && (bytes || number_text(&alphabet, text, &count, path, numbers, error))
-           && split(data, path, text, count, model, error);
+    if (alphabet->bytes)
+        return true;
+    if (opening->test_only && opening->class_lines)
+        return net_alphabet_read(alphabet, opening->class_lines, error);
+    return net_alphabet_meet(alphabet, text, length, opening->source, error)
+           && net_alphabet_number(alphabet, opening->model->numbers, opening->source, error);
+}
+
+static bool read_numbers(Numbers *numbers, const NetAlphabet *alphabet, const char *text,
+                         int64_t length, const NetOpening *opening, NetError *error)
+{
+    *numbers = (Numbers){.kind = alphabet->count <= BYTES ? NET_BYTES : NET_WHOLE,
+                         .count = net_alphabet_length(alphabet, text, length),
+                         .most = opening->model->numbers};
+    numbers->values =
+        net_allocate((size_t)numbers->count + 1, net_kind_bytes(numbers->kind), error);
+    return numbers->values
+           && net_alphabet_translate(alphabet, numbers->kind, numbers->values, numbers->count, text,
+                                     length, opening->source, error);
+}
+
+bool net_read_text(NetData *data, const NetOpening *opening, NetError *error)
+{
+    NetAlphabet alphabet = {0};
+    Numbers numbers = {0};
+    int64_t length = 0, most = opening->model->numbers;
+    char *text = net_read_whole(opening->source, &length, error);
+    bool good = text && net_alphabet_open(&alphabet, most == BYTES, error)
+                && know_alphabet(&alphabet, text, length, opening, error)
+                && read_numbers(&numbers, &alphabet, text, length, opening, error)
+                && split(data, &numbers, opening, error);
     if (good) {
-        data->class_names = name_characters(&alphabet, numbers, bytes);
+        data->class_names = net_alphabet_lines(&alphabet, most);
         good = data->class_names || net_fail(error, "out of memory");
     }
-    free(alphabet.numbers);
+    net_alphabet_close(&alphabet);
+    free(numbers.values);
     free(text);
     return good;
 }
 
-/* The characters' numbers as the names of classes have them, a line each. */
-static bool read_alphabet(Alphabet *alphabet, const char *names, NetError *error)
+bool net_validation_text(NetData *data, const NetOpening *opening, NetError *error)
 {
-    char bytes[8], *copy = strdup(names), *rest = copy;
-    if (!copy)
-        return net_fail(error, "out of memory");
-    for (char *line; (line = strsep(&rest, "\n")); alphabet->count++) {
-        uint32_t code;
-        int length = net_spell_character(line, bytes);
-        bool one =
-            length > 0
-            && net_utf8_decode((const unsigned char *)bytes, (size_t)length, &code) == length;
-        if (one && alphabet->numbers[code] < 0)
-            alphabet->numbers[code] = (int16_t)alphabet->count;
-    }
-    free(copy);
-    return true;
-}
-
-/* Makes numbers of characters in place; *length becomes how many there are. */
-static bool use_alphabet(const Alphabet *alphabet, uint8_t *text, int64_t *length, const char *path,
-                         NetError *error)
-{
-    int64_t count = 0;
-    uint32_t code;
-    for (int64_t at = 0, step; at < *length; at += step) {
-        step = net_utf8_decode(text + at, (size_t)(*length - at), &code);
-        if (step == 0 || alphabet->numbers[code] < 0)
-            return net_fail(error,
-                            step ? "%s: byte %" PRId64
-                                   " begins a character that the text which is trained on has not"
-                                 : "%s: byte %" PRId64 " begins no character of UTF-8",
-                            path, at);
-        text[count++] = (uint8_t)alphabet->numbers[code];
-    }
-    *length = count;
-    return true;
-}
-
-bool net_validation_text(NetData *data, const char *path, const NetModel *model, NetError *error)
-{
-    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
-    Alphabet alphabet = {.numbers = net_allocate(MAX_CODE, sizeof(int16_t), error)};
-    int64_t count = 0;
-    uint8_t *text = alphabet.numbers ? read_file(path, &count, error) : NULL;
-    if (alphabet.numbers)
-        memset(alphabet.numbers, -1, MAX_CODE * sizeof(int16_t));
-    bool good = text != NULL;
-    if (good && numbers != BYTES)
-        good = data->class_names
-                   ? read_alphabet(&alphabet, data->class_names, error)
-                         && use_alphabet(&alphabet, text, &count, path, error)
-                   : net_fail(error, "%s is a text, and what is trained on is none", path);
-    if (good && count < length + 1)
+    const NetModel *model = opening->model;
+    NetAlphabet alphabet = {0};
+    Numbers numbers = {0};
+    int64_t length = 0, window = net_shape_elements(model->input);
+    char *text = net_read_whole(opening->source, &length, error);
+    bool good = text && net_alphabet_open(&alphabet, model->numbers == BYTES, error);
+    if (good && !alphabet.bytes)
+        good =
+            opening->class_lines
+                ? net_alphabet_read(&alphabet, opening->class_lines, error)
+                : net_fail(error, "%s is a text, and what is trained on is none", opening->source);
+    good = good && read_numbers(&numbers, &alphabet, text, length, opening, error);
+    if (good && numbers.count < window + 1)
         good = net_fail(error, "%s has %" PRId64 " characters, which are no stretch of %" PRId64,
-                        path, count, length);
-    good = good && cut(&data->validation, text, count, 1, model, numbers, error)
-           && net_bind_images(&data->validation, model, path, "validation", error);
-    free(alphabet.numbers);
+                        opening->source, numbers.count, window);
+    good = good && cut(&data->validation, &numbers, 0, numbers.count, 1, model, error)
+           && net_bind_images(&data->validation, model, opening->source, "validation", error);
+    net_alphabet_close(&alphabet);
+    free(numbers.values);
     free(text);
     return good;
+}
+
+/* Of a network that gives other classes than characters: any, in place of what follows. */
+static bool draw_classes(NetImages *images, const NetTarget *target, uint64_t seed, NetError *error)
+{
+    images->array_count = 1; /* "next" was lent */
+    NetArray *array =
+        net_add_array(images, "class", NET_WHOLE, net_target_positions(target), error);
+    int64_t count = array ? images->count * array->stride : 0;
+    for (int64_t i = 0; i < count; i++)
+        ((int32_t *)array->values)[i] =
+            (int32_t)(net_random(seed, 0, net_hash("classes"), (uint64_t)i)
+                      * (double)target->classes);
+    if (array)
+        array->classes = target->classes;
+    return array != NULL;
 }
 
 bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
@@ -275,7 +168,11 @@ bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, u
                               : (int64_t)((drawn - 0.75) * 4 * (double)most) % most;
         text[i] = (uint8_t)number;
     }
-    bool good = cut(images, text, all, length + 1, model, most, error);
+    const Numbers drawn = {NET_BYTES, text, all, most};
+    bool good = cut(images, &drawn, 0, all, length + 1, model, error);
+    const NetTarget *target = model->wanted_count > 0 ? &model->wanted[0] : NULL;
+    if (good && target && target->kind == NET_CLASSES && target->classes < most)
+        good = draw_classes(images, target, seed, error);
     free(text);
     return good;
 }

@@ -158,17 +158,10 @@ static bool take_images(NetData *data, NetData *other, NetError *error)
     return true;
 }
 
-bool net_validation_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
-                         NetError *error)
+bool net_validation_open(NetData *data, const NetOpening *opening, NetError *error)
 {
     NetData other;
-    bool by_class = false;
-    if (!net_is_class_folder(data, source, &by_class, error))
-        return false;
-    if (by_class)
-        return net_read_class_folder(data, source, net_image_shape(model->input), error)
-               && net_bind_images(&data->validation, model, source, "validation", error);
-    if (!net_data_open(&other, source, model, seed, error))
+    if (!net_data_open(&other, opening, error))
         return false;
     bool good = take_images(data, &other, error);
     net_data_close(&other);

@@ -86,9 +86,19 @@ static bool differ(const NetSession *session, const NetData *data, NetError *err
         data->what, label, (int)strcspn(line, "\n"), line, session->class_names[label]);
 }
 
+/* Whether the network's classes are those of the data, which may have names for others. */
+static bool has_its_classes(const NetModel *model, const NetData *data)
+{
+    int number = net_main_target(model);
+    if (number < 0)
+        return false;
+    return net_is_by_class(&model->wanted[number],
+                           &data->train.arrays[data->train.targets[number]]);
+}
+
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error)
 {
-    if (!data->class_names)
+    if (!data->class_names || !has_its_classes(session->model, data))
         return true;
     if (!session->class_lines)
         return net_name_classes(session, data->class_names, data->what, error);

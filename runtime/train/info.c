@@ -101,6 +101,7 @@ static void print_inputs(const NetModel *model, FILE *out)
 
 void net_info(const NetModel *model, FILE *out)
 {
+    char output[NET_SHAPE_TEXT];
     fprintf(
         out,
         "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
@@ -108,7 +109,10 @@ void net_info(const NetModel *model, FILE *out)
         model->name, SHOWN(model->source), model->target, model->kernels,
         model->real_bytes == 4 ? "float32" : "float64", model->lanes);
     print_inputs(model, out);
-    fprintf(out, "classes         %" PRId64 "\n", model->classes);
+    if (net_has_classes(model))
+        fprintf(out, "classes         %" PRId64 "\n", model->classes);
+    if (!net_has_classes(model) || model->targets > 1)
+        fprintf(out, "output          %s\n", shape_text(output, model->output));
     print_layers(model, out);
     print_totals(model, out);
     print_arena(out, "training", &model->training);

@@ -107,6 +107,8 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
     const NetProgress *progress = loop->progress;
     char where[NET_SHAPE_TEXT + 160];
     int64_t step = progress->step + 1, epoch = progress->epoch + 1;
+    if (net_stream_failed(images->images, error))
+        return false;
     log_step(loop, epoch, step, loss);
     net_explain_loss(loop->session, images, where, sizeof where);
     return net_fail(error,
@@ -336,6 +338,8 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     NetProgress *progress = loop->progress;
     const NetJudged judged = net_judged(loop->data);
     NetResult result = test(loop, &judged);
+    if (net_stream_failed(judged.images, error))
+        return false;
     if (result.images < judged.to - judged.from)
         return true;
     NetEpoch epoch = {
@@ -550,8 +554,13 @@ static void tell_where(Loop *loop)
 static bool run_epochs(Loop *loop, NetError *error)
 {
     while (loop->progress->epoch < loop->epochs && !is_no_better(loop) && !is_over(loop))
-        if (!run_epoch(loop, error))
+        if (!run_epoch(loop, error)) {
+            NetError unreadable;
+            if (net_stream_failed(&loop->data->train, &unreadable)
+                || net_stream_failed(net_judged(loop->data).images, &unreadable))
+                save(loop); /* the weights are as good as they were */
             return false;
+        }
     judge_part(loop);
     if (loop->progress->position > 0)
         tell_where(loop);

@@ -19,15 +19,16 @@
 #include <string.h>
 
 /* The scores of yes are sorted into so many, of their probabilities. */
-enum { BINS = 1024, FIVE = 5, FEW = 10 };
+enum { BINS = 1024, FIVE = 5, FEW = 10, MANY = 1024 };
 /* A class's counts: how often it is the target, what is said, and both; a label's are followed by
  * its scores' counts, of no and of yes. */
 enum { MEANT, SAID, BOTH, COUNTS };
 
+/* Classes, or labels; more labels than can be told apart are counted together. */
 static int64_t groups_of(const NetModel *model)
 {
-    const NetTarget *target = &model->wanted[net_main_target(model)];
-    return target->classes;
+    int64_t classes = model->wanted[net_main_target(model)].classes;
+    return model->output_kind == NET_OUTPUT_LABELS && classes > MANY ? 1 : classes;
 }
 
 static int64_t counts_each(const NetModel *model)
@@ -128,7 +129,7 @@ static void note_values(NetSession *session, double *sums, const real *first, in
     for (int64_t e = 0; e < elements; e++) {
         double value = (double)first[e * lanes], is = (double)wanted[e * lanes];
         if (model->output_kind == NET_OUTPUT_LABELS)
-            note_label(session, sums, label_of(target, e), value, is);
+            note_label(session, sums, label_of(target, e) % groups_of(model), value, is);
         else
             note_number(sums, value, is);
     }

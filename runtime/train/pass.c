@@ -150,7 +150,8 @@ static void note_truth(const Pass *pass, int64_t image)
     bool there = number >= 0 && image < batch->count && has_targets(batch);
     const NetTarget *target = there ? &model->wanted[number] : NULL;
     const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
-    there = there && net_is_by_class(target, array) && target->positions == model->targets;
+    there = there && net_is_by_class(target, array) && target->positions == model->targets
+            && (model->output_kind != NET_OUTPUT_NUMBERS || model->output.rank == 1);
     const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
     for (int64_t i = 0; i < model->targets; i++) {
         int32_t class = there ? net_target_class(target, array, from, i) : -1;
@@ -1040,10 +1041,36 @@ static void note_images(const Pass *pass)
         note_image(pass, image);
 }
 
+/* Of a set that is not all in memory, the batch with its pictures: those that this process
+ * computes.  False: they cannot be read, here or by another rank. */
+static bool read_pictures(NetBatch *read, NetSession *session, const NetBatch *batch, bool training)
+{
+    *read = *batch;
+    if (!batch->images || !batch->images->stream || batch->pixels || batch->fetched)
+        return true;
+    int lanes = session->model->lanes, ranks = training ? net_rank_count() : 1;
+    int64_t grains = (batch->count + lanes - 1) / lanes;
+    NetShare own = net_rank_grains(grains, training ? net_rank() : 0, ranks);
+    int64_t from = own.from * lanes,
+            to = own.to * lanes < batch->count ? own.to * lanes : batch->count;
+    int64_t ahead = ranks > 1 ? 0 : batch->images->count - batch->first - batch->count;
+    read->fetched_first = from;
+    if (from < to)
+        read->fetched = net_stream_read(batch->images, session->pool, batch->order,
+                                        batch->first + from, to - from, ahead);
+    bool good = from >= to || read->fetched, all = ranks == 1 || net_ranks_largest(!good) == 0;
+    if (good && !all)
+        net_stream_fail(batch->images, "another rank cannot read its pictures");
+    return good && all;
+}
+
 static NetResult run_batch(NetSession *session, const NetBatch *batch,
                            const NetOptimizer *optimizer, bool training)
 {
-    Pass pass = make_pass(session, batch, optimizer, training);
+    NetBatch read;
+    if (!read_pictures(&read, session, batch, training))
+        return (NetResult){.loss = NAN};
+    Pass pass = make_pass(session, &read, optimizer, training);
     atomic_llong taken = 0;
     pass.many = !training && has_many_grains(session, batch);
     pass.taken = &taken;
@@ -1057,7 +1084,10 @@ int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptim
                       NetPiece piece, NetHook *hook)
 {
     int64_t met = 0;
-    Pass pass = make_pass(session, batch, optimizer, optimizer != NULL);
+    NetBatch read;
+    if (!read_pictures(&read, session, batch, optimizer != NULL))
+        return 0;
+    Pass pass = make_pass(session, &read, optimizer, optimizer != NULL);
     const NetPhase *phase = &pass.program->phases[piece.phase];
     NetTeam team = alone(session, 0);
     team.met = &met;

@@ -483,6 +483,11 @@ void net_tensors_close(NetTensorFile *file)
     *file = (NetTensorFile){0};
 }
 
+const char *net_tensor_type(const NetStored *tensor)
+{
+    return tensor->dtype->name;
+}
+
 const NetStored *net_tensors_find(const NetTensorFile *file, const char *name)
 {
     for (int i = 0; i < file->count; i++)

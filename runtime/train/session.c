@@ -195,6 +195,7 @@ void net_close(NetSession *session)
         free(arenas[i]);
     net_one_image_close(session);
     net_forget_classes(session);
+    free(session->recipe);
     net_pool_close(session->pool);
     free(session);
 }
@@ -432,4 +433,15 @@ void net_answer(NetSession *session, const NetImages *images, int64_t index, flo
             session,
             &(NetBatch){
                 .images = images, .first = index, .count = 1, .take = take_answer, .to = &answer});
+}
+
+bool net_answer_example(NetSession *session, const NetImages *images, int64_t index, float *logits,
+                        float *probabilities, NetError *error)
+{
+    Answer answer = {logits, probabilities};
+    net_test_batch(
+        session,
+        &(NetBatch){
+            .images = images, .first = index, .count = 1, .take = take_answer, .to = &answer});
+    return !net_stream_failed(images, error);
 }

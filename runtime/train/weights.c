@@ -15,7 +15,7 @@ static const char OPTIMIZER[] = "optimizer.";
 /* Of a run that averages its weights, beside them: those that it trains. */
 static const char TRAINED[] = "optimizer.trained.";
 
-static const char CLASS_NAMES[] = "class_names"; /* a key of __metadata__ */
+static const char CLASS_NAMES[] = "class_names", RECIPE[] = "data_recipe"; /* of __metadata__ */
 
 static const char *real_dtype(void)
 {
@@ -319,7 +319,8 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
     bool good = normal && compare_network(file, model, error)
                 && (!averaged || each_trained(session, file, check_trained, error))
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
-                && read_class_names(session, file, error);
+                && read_class_names(session, file, error)
+                && net_recipe_set(session, net_tensors_metadata(file, RECIPE), error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, i, file, error);
     good = good && (!averaged || take_average(session, &optimizer->average, file, error));
@@ -366,20 +367,24 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model,
     return true;
 }
 
-/* With the classes' names and the normalisation in front of `metadata`. */
+/* With the classes' names, the data's recipe and the normalisation in front of `metadata`. */
 static bool write_named(const NetSession *session, const NetNamed *tensors, int count,
                         const char *path, const char *const *metadata, NetError *error)
 {
     size_t words = 0;
     while (metadata && metadata[words])
         words++;
-    const char **all = net_allocate(words + 3 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
+    const char **all = net_allocate(words + 5 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
                **to = all;
     if (!all)
         return false;
     if (session->class_lines) {
         *to++ = CLASS_NAMES;
         *to++ = session->class_lines;
+    }
+    if (session->recipe) {
+        *to++ = RECIPE;
+        *to++ = session->recipe;
     }
     char *normal[NET_NORMAL_PARTS];
     bool good = true;

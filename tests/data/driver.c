@@ -36,12 +36,173 @@ static NetModel model_of(NetShape shape, int64_t classes, NetTarget *target)
         .input = shape, .wanted = target, .wanted_count = 1, .inputs = &input, .input_count = 1};
 }
 
+/* $SETTINGS: "path=word" lines, those that begin with a digit numbers. */
+static void read_settings(NetSettings *settings)
+{
+    static NetValue values[16];
+    static double numbers[16];
+    static char room[4096];
+    char *text = room;
+    snprintf(room, sizeof room, "%s", getenv("SETTINGS") ? getenv("SETTINGS") : "");
+    *settings = (NetSettings){values, 0};
+    for (char *line; (line = strsep(&text, ";")) && *line;) {
+        char *value = strchr(line, '=');
+        *value++ = '\0';
+        for (char *comma; (comma = strchr(value, ','));)
+            *comma = '\n';
+        int i = settings->count++;
+        numbers[i] = strtod(value, NULL);
+        bool number = *value >= '0' && *value <= '9';
+        values[i] = (NetValue){
+            .path = line, .word = number ? NULL : value, .count = number, .numbers = &numbers[i]};
+    }
+}
+
+/* $OPTIONS: letters, t for testing only, s for skipping broken pictures, n for classes that are
+ * numbers to a loss; $MEMORY; $CLASSES and $RECIPE of the weights; $NUMBERS, of the input. */
+static bool open_source(NetData *data, char **words, NetShape shape, NetNotes *notes,
+                        NetError *error)
+{
+    static NetTarget target;
+    static NetModel model;
+    const char *options = getenv("OPTIONS") ? getenv("OPTIONS") : "";
+    NetSettings settings;
+    read_settings(&settings);
+    model = model_of(shape, atoi(words[4]), &target);
+    if (strchr(options, 'n')) {
+        target.kind = NET_NUMBERS;
+        target.low = 1;
+    }
+    if (strchr(options, 'm')) { /* a class for each pixel */
+        target.shape = (NetShape){3, target.classes, shape.h, shape.w, 1};
+        target.positions = target.class_step = shape.h * shape.w;
+    }
+    target.ignored = -100;
+    model.numbers = getenv("NUMBERS") ? atoll(getenv("NUMBERS")) : 0;
+    model.targets = 1;
+    const NetOpening opening = {
+        .source = words[0],
+        .model = &model,
+        .settings = &settings,
+        .seed = 1,
+        .threads = 2,
+        .memory = getenv("MEMORY") ? atoll(getenv("MEMORY")) : 0,
+        .skip_broken = strchr(options, 's') != NULL,
+        .test_only = strchr(options, 't') != NULL,
+        .class_lines = getenv("CLASSES"),
+        .class_owner = "weights",
+        .recipe = getenv("RECIPE"),
+        .notes = notes,
+    };
+    return net_data_open(data, &opening, error);
+}
+
+static void print_array(const NetArray *array, int64_t count)
+{
+    static const char *const kinds[] = {"pixels", "bytes", "whole", "float"};
+    int64_t dim[4];
+    char text[NET_SHAPE_TEXT] = "[]";
+    for (int axis = 0; axis < array->shape.rank; axis++)
+        dim[axis] = net_shape_dim(array->shape, axis);
+    net_shape_text(text, array->shape.rank, dim);
+    printf("%s %s %s %" PRId64 ":", array->name, kinds[array->kind], text, array->classes);
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t k = 0; k < net_shape_elements(array->shape); k++)
+            if (array->kind == NET_FLOAT)
+                printf(" %.9g", net_array_number(array, net_array_at(array, i, 0), k));
+            else
+                printf(" %" PRId64, net_array_whole(array, net_array_at(array, i, 0), k));
+    printf("\n");
+}
+
+static void print_lines(const char *lines)
+{
+    for (const char *c = lines ? lines : ""; *c; c++)
+        putchar(*c == '\n' ? ',' : *c);
+    printf("\n");
+}
+
+/* Every array of both splits, what is told, the classes and the recipe. */
+static bool show_arrays(char **words, NetShape shape, NetError *error)
+{
+    NetData data;
+    NetNotes notes = {0};
+    bool good = open_source(&data, words, shape, &notes, error);
+    for (int i = 0; i < notes.count; i++)
+        printf("note: %s\n", notes.lines[i]);
+    net_notes_close(&notes);
+    if (!good)
+        return false;
+    for (int s = 0; s < 2; s++) {
+        const NetImages *images = s ? &data.test : &data.train;
+        printf("%s %" PRId64 "\n", s ? "test" : "train", images->count);
+        for (int i = 0; i < images->array_count; i++)
+            print_array(&images->arrays[i], i == 0 && images->stream ? 0 : images->count);
+    }
+    print_lines(data.class_names);
+    print_lines(data.recipe);
+    net_data_close(&data);
+    return true;
+}
+
+/* Of a set that memory has no room for: every picture in an order, some at a time, and one by one,
+ * is what it is when all are kept. */
+static bool check_stream(char **words, NetShape shape, NetError *error)
+{
+    NetData all, some;
+    enum { MANY = 64 };
+    int32_t order[MANY];
+    uint8_t *room = net_allocate(1, (size_t)net_shape_elements(shape), error);
+    NetPool *pool = net_pool_open(2, error);
+    setenv("MEMORY", "1000000", 1);
+    if (!open_source(&all, words, shape, NULL, error))
+        return false;
+    setenv("MEMORY", words[6], 1);
+    if (!open_source(&some, words, shape, NULL, error))
+        return false;
+    const NetImages *images = &some.train;
+    size_t elements = (size_t)net_shape_elements(shape);
+    int64_t count = images->count < MANY ? images->count : MANY;
+    if (!images->stream || all.train.stream)
+        return net_fail(error, "is streamed: %d, %d", images->stream != NULL,
+                        all.train.stream != NULL);
+    if (net_sample_digest(images) != net_sample_digest(&all.train))
+        return net_fail(error, "the samples differ");
+    net_shuffle(order, count, 3, 0);
+    for (int64_t first = 0; first < count; first += 3) {
+        int64_t these = count - first < 3 ? count - first : 3;
+        const uint8_t *read =
+            net_stream_read(images, pool, order, first, these, count - first - these);
+        for (int64_t i = 0; i < these; i++)
+            if (!read
+                || memcmp(read + (size_t)i * elements,
+                          net_image_at(&all.train, order[first + i], 0), elements)
+                       != 0
+                || memcmp(net_stream_one(images, order[first + i], room),
+                          net_image_at(&all.train, order[first + i], 0), elements)
+                       != 0)
+                return net_fail(error, "picture %d differs", (int)order[first + i]);
+    }
+    printf("same\n");
+    if (words[7]) { /* a file that is gone meanwhile */
+        remove(words[7]);
+        for (int64_t first = 0; first < count; first += 3)
+            net_stream_read(images, pool, NULL, first, first + 3 <= count ? 3 : count - first, 0);
+        if (!net_stream_failed(images, error))
+            return net_fail(error, "a lost file is not missed");
+        printf("%s\n", error->text);
+    }
+    free(room);
+    net_pool_close(pool);
+    net_data_close(&all);
+    net_data_close(&some);
+    return true;
+}
+
 static bool open_data(char **words, NetShape shape, NetError *error)
 {
     NetData data;
-    NetTarget target;
-    const NetModel model = model_of(shape, atoi(words[4]), &target);
-    if (!net_data_open(&data, words[0], &model, strtoull(words[5], NULL, 10), error))
+    if (!open_source(&data, words, shape, NULL, error))
         return false;
     printf("%s\n", data.what);
     print_split("train", &data.train);
@@ -108,13 +269,11 @@ static bool try_damage(const char *how, size_t at, const Victim *victim, size_t 
     FILE *file = fopen(victim->path, "wb");
     if (!file || fwrite(victim->bytes, 1, count, file) != count || fclose(file) != 0)
         return false;
-    bool image = strcmp(words[0], victim->path) == 0;
+    bool image = strcmp(words[0], victim->path) == 0 && !getenv("SETTINGS");
     uint8_t pixels[4096];
     NetData data;
-    NetTarget target;
-    const NetModel model = model_of(shape, image ? 1 : atoi(words[4]), &target);
     bool good = image ? net_read_image(pixels, shape, words[0], &error)
-                      : net_data_open(&data, words[0], &model, 1, &error);
+                      : open_source(&data, words, shape, NULL, &error);
     if (good && !image)
         net_data_close(&data);
     printf("%s %zu: %s\n", how, at, good ? "read" : error.text);
@@ -140,7 +299,8 @@ static bool damage(char **words, NetShape shape, NetError *error)
     return good;
 }
 
-/* driver open|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input;
+/* driver open|arrays|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input;
+ * driver stream PATH C H W CLASSES SEED MEMORY [LOST];
  * driver damage PATH C H W CLASSES FILE HEADER */
 int main(int count, char **words)
 {
@@ -149,8 +309,10 @@ int main(int count, char **words)
         return 2;
     NetShape shape = {3, atoi(words[3]), atoi(words[4]), atoi(words[5]), 1};
     if (shape.h == 0)
-        shape = (NetShape){1, shape.c, 1, 1, 1};
+        shape = shape.w ? (NetShape){2, shape.c, 1, shape.w, 1} : (NetShape){1, shape.c, 1, 1, 1};
     bool done = strcmp(words[1], "png") == 0      ? read_png(words + 2, shape, &error)
+                : strcmp(words[1], "arrays") == 0 ? show_arrays(words + 2, shape, &error)
+                : strcmp(words[1], "stream") == 0 ? check_stream(words + 2, shape, &error)
                 : strcmp(words[1], "damage") == 0 ? damage(words + 2, shape, &error)
                 : strcmp(words[1], "draw") == 0   ? draw(words + 2, shape, &error)
                                                   : open_data(words + 2, shape, &error);

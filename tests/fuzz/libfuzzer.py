@@ -39,8 +39,9 @@ TARGETS = {
     "resume": ("runtime", 60, 6000),
     "idx": ("runtime", 100, 400),
     "cifar": ("runtime", 142, 6500),
-    "png": ("runtime", 225, 400),
-    "jpeg": ("runtime", 170, 400),
+    "png": ("runtime", 195, 400),
+    "jpeg": ("runtime", 150, 400),
+    "data": ("runtime", 50, 600),
     "settings": ("runtime", 30, 200),
     "train": ("runtime", 8, 300),
 }

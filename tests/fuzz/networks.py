@@ -62,8 +62,21 @@ def all_see_the_image(size, axis, out):
     )
 
 
-# Structures write them: what they take is no tensor like others.
-NOT_DRAWN = {"affine_grid", "embedding"}
+# Losses that grow with the output and whose slopes do not: where a random network's output is
+# millions, differences of such a loss are rounding.
+STRAIGHT = {"l1", "huber", "smooth_l1", "bce_with_logits", "nll", "hinge_embedding", "kl_div"}
+# Structures write them: what they take is no tensor like others.  Nor are losses of several named
+# outputs drawn, or of a row of classes.
+NOT_DRAWN = {"affine_grid", "embedding", "triplet", "contrastive", "ctc"} | STRAIGHT
+# Of one output in place of mse; their own draws, so that the rest of a network stays as it is.
+LOSSES = [
+    "mse",
+    "mse(reduction=sum)",
+    "hinge(p=2)",
+    "cosine",
+    "cross_entropy(ignore_index=0)",
+    "cross_entropy(ignore_index=1, label_smoothing=0.1)",
+]
 # Whose width is asserted, and not the channels.
 OF_THE_LAST_AXIS = set("linear rnn gru lstm self_attention".split())
 
@@ -123,6 +136,7 @@ class Scope:
 class Writer:
     def __init__(self, seed, operators):
         self.random = random.Random(seed)
+        self.other = random.Random(-1 - seed)
         self.operators = operators
         self.blocks = []  # texts
         self.functions = []  # (name, how many tensors, whether it has a number)
@@ -1155,9 +1169,7 @@ class Writer:
         return f"constant({text(shape)}, {text(values) if count > 1 and self.chance(0.7) else 0.4})"
 
     def embedding(self, numbers):
-        named = {"padding_idx": self.random.randrange(numbers)} if self.chance(0.2) else {}
-        named |= {"num_embeddings": numbers} if self.chance(0.2) else {}
-        return named
+        return {"num_embeddings": numbers} if self.chance(0.2) else {}
 
     def embedded(self, scope, lines, shape, depth):
         """What the input's whole numbers, or some of them, are embedded as, joined to the chain."""
@@ -1627,7 +1639,7 @@ class Writer:
             f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
         )
         if flat and "mse" in self.operators and self.chance(0.2):
-            loss = "mse"
+            loss = self.other.choice(LOSSES)
         schedule = self.schedule() if self.chance(0.6) else ""
         lines = [
             "data      synthetic" if tokens else 'data      "images"',

@@ -158,6 +158,8 @@ def read_plan(text):
             continue
         if PIECES.match(line):
             continue
+        if line.startswith("  added to d "):  # of a parameter that several layers have
+            continue
         if filters := FILTERS.match(line):
             steps[-1].filters = int(filters[2]), int(filters[2]) + int(filters[3])
             expect(

@@ -1,9 +1,11 @@
 """The inputs from which fuzzing begins, made of what the repository has: networks,
 the examples of every message, and files as a trainer writes them.  What a run
 found that is worth keeping lies in corpus/, beside this file."""
+import io
 import json
 import re
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -289,6 +291,48 @@ def weights_inputs():
     yield safetensors({})
 
 
+def data_inputs():
+    """For each reader a whole file: what the byte in front says."""
+    columns = ",".join("abcdefghijklmnop")
+    rows = "".join(f"{','.join(str(i * k) for k in range(16))},{i % 3}\n" for i in range(4))
+    table = f'\ufeff{columns},"y"\r\n' + rows
+    yield b"\0" + table.encode()
+    yield b"\0" + table.replace(",", ";").encode()
+    yield b"\x80" + b'{"inputs":[{"name":"a","numbers":true,"mean":0,"std":1}],"targets":[]}'
+    for code in b"\1", b"\2", b"\3":
+        yield code + named_arrays(code[0])
+    form = struct.pack("<HHIIHH", 1, 1, 100, 200, 2, 16)
+    samples = b"data" + struct.pack("<I", 32) + bytes(range(32))
+    yield b"\4RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 16) + form + samples
+
+
+def named_arrays(kind):
+    """x of three examples as .npy, or with y as .npz or .safetensors."""
+    values = struct.pack("<48f", *range(48))
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1, 4, 4), }\n"
+    npy = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + values
+    labels = (
+        npy[:10]
+        + header.replace(b"(3, 1, 4, 4)", b"(3,)").replace(b"f4", b"u1").ljust(len(header))
+        + bytes(3)
+    )
+    if kind == 1:
+        return npy
+    if kind == 2:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x.npy", npy)
+            archive.writestr("y.npy", labels)
+        return packed.getvalue()
+    text = json.dumps(
+        {
+            "x": {"dtype": "F32", "shape": [3, 1, 4, 4], "data_offsets": [0, 192]},
+            "y": {"dtype": "U8", "shape": [3], "data_offsets": [192, 195]},
+        }
+    ).encode()
+    return struct.pack("<Q", len(text)) + text + values + bytes(3)
+
+
 def text_inputs(texts):
     return (text.encode() for text in texts)
 
@@ -312,5 +356,6 @@ def inputs(target):
         "cifar": cifar_inputs,
         "png": png_inputs,
         "jpeg": jpeg_inputs,
+        "data": data_inputs,
     }
     return makers[target]()

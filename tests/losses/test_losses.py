@@ -206,7 +206,7 @@ def test_figures_of_yes_and_no(tmp_path):
         write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels)
     program = trainer(LINEAR % (1, "bce_with_logits"))
     told = run(program, "test", "--data", tmp_path, "--weights", tmp_path / "w", expect=1).stderr
-    assert "class of training example 7 is 2 at 0, and bce_with_logits takes 0 to 1" in told
+    assert "class of test example 7 is 2 at 0, and bce_with_logits takes 0 to 1" in told
 
 
 def test_figures_of_classes(tmp_path):

@@ -184,8 +184,9 @@ class Call:
             rows = self.targets.astype(np.int32 if whole else self.real)
             self.target_grains = self.grain_layout(rows, 0, rows.dtype)
             self.target_weight = target_weight(self.targets, attributes) if whole else 0
-        self.has_aux = aux
-        self.aux = np.zeros((self.grains, *(self.out_shape or (1,)), lanes), self.real)
+        self.has_aux = aux  # or its shape, where that is not the output's
+        shape = aux if isinstance(aux, (list, tuple)) else self.out_shape or (1,)
+        self.aux = np.zeros((self.grains, *shape, lanes), self.real)
         self.gradients = np.full(
             (self.grains, sum(p.size for p in self.parameters[:trained]) + 1), np.nan, self.real
         )

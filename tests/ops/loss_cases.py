@@ -203,6 +203,55 @@ def torch_contrastive(torch, a, x, y, target):
     return (t * ((x - y) ** 2).sum(1) + (1 - t) * lacks**2).mean()
 
 
+def ctc(random, **options):
+    steps, classes, length = (int(n) for n in random.integers([3, 2, 1], [8, 5, 4]))
+    blank = int(random.integers(classes))
+    a = dict(length=length, blank=blank, zero_infinity=1)
+
+    def draw(images):
+        rows = random.integers(classes - 1, size=(images, length))
+        rows += rows >= blank  # no blank but behind the end
+        ends = random.integers(0, length + 1, size=images)
+        rows[np.arange(length)[None] >= ends[:, None]] = blank
+        return rows
+
+    options["aux"] = (steps, 2 * length + 1)
+    return drawn(random, "ctc", a, [(steps, classes)], draw, options)
+
+
+def torch_ctc(torch, a, x, target):
+    """PyTorch's value, and the gradient in the logarithms themselves: its own is that in logits of
+    which they are made."""
+    rows = [[int(k) for k in row if k != a["blank"]] for row in target]
+    losses = []
+    for lane, row in enumerate(rows):
+        places = [a["blank"]] + [k for label in row for k in (label, a["blank"])]
+        ways = [x[lane, 0, k] if s < 2 else None for s, k in enumerate(places)]
+        for t in range(1, x.shape[1]):
+            new = []
+            for s, k in enumerate(places):
+                leap = s >= 2 and k != a["blank"] and k != places[s - 2]
+                froms = [w for w in ways[max(0, s - 1 - leap) : s + 1] if w is not None]
+                new.append(
+                    torch.logsumexp(torch.stack(froms), 0) + x[lane, t, k] if froms else None
+                )
+            ways = new
+        ends = [w for w in ways[-2:] if w is not None]
+        all_ways = torch.logsumexp(torch.stack(ends), 0) if ends else 0 * x[lane].sum()
+        losses.append(-all_ways / max(len(row), 1))
+    loss = torch.stack(losses).mean()
+    own = torch.nn.functional.ctc_loss(
+        x.transpose(0, 1),
+        torch.tensor([k for row in rows for k in row]),
+        torch.full((len(x),), x.shape[1]),
+        torch.tensor([len(row) for row in rows]),
+        blank=a["blank"],
+        zero_infinity=True,
+    )
+    assert torch.allclose(own, loss)
+    return loss
+
+
 # A case, what PyTorch makes of it, arguments that are wanted.
 LOSSES = [
     (cross_entropy, torch_cross_entropy, {"label_smoothing": [0, 0.1, 1]}),
@@ -218,4 +267,5 @@ LOSSES = [
     (cosine, torch_cosine, {"margin": [0.0, 0.3, -0.5]}),
     (triplet, torch_triplet, {"p": [2.0, 1.0, 3.0], "swap": [0, 1]}),
     (contrastive, torch_contrastive, None),
+    (ctc, torch_ctc, None),
 ]

@@ -94,12 +94,7 @@ def build(name, **keywords):
 
 
 def state_of(model):
-    """… as netc names it: regnet has a hyphen, block1-0, which netc writes block1_0."""
-    return {
-        re.sub(r"(block\d)-", r"\1_", key): value
-        for key, value in model.state_dict().items()
-        if NO_WEIGHTS not in key
-    }
+    return {key: value for key, value in model.state_dict().items() if NO_WEIGHTS not in key}
 
 
 def make_certain(model):

@@ -55,7 +55,7 @@ NETWORKS = {
     "033_squeezenet1_1": Published(64, quick=True),
     "041_wide_resnet50_2": Published(64, 2, rate=0.001),
     "045_mobilenet_v3_large": Published(64),
-    "046_mnasnet1_0": Published(64),
+    "046_mnasnet1_0": Published(64, rate=0.001),
     "049_efficientnet_v2_s": Published(64, 2),
     "075_maxvit_t": Published(224, 2),
     "078_deeplabv3_resnet50": Published(),

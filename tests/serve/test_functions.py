@@ -119,3 +119,18 @@ def test_the_library_is_read_and_clean(client):
     assert client.wait_diagnostics(URI) == []
     definition = client.at("definition", URI, *position_of(text, "mish"))
     assert definition["uri"].endswith("library/activations.net")
+
+
+def test_a_loss_of_the_program(client):
+    text = (
+        "loss dice(p, t) = 1 - 2*sum(p*t)/(sum(p) + sum(t))\n"
+        "network n {\n    input [1, 4, 4]\n    sigmoid\n}\ntrain {\n    loss dice\n}\n"
+    )
+    uri = "file:///nowhere/dice.net"
+    client.open(uri, text)
+    assert "loss dice(p, t)" in client.at("hover", uri, 6, 10)["contents"]["value"]
+    assert client.at("definition", uri, 6, 10)["range"]["start"] == {"line": 0, "character": 5}
+    offered = [item["label"] for item in client.at("completion", uri, 6, 9)]
+    assert "dice" in offered and "huber" in offered and "relu" not in offered
+    offered = [item["label"] for item in client.at("completion", uri, 3, 4)]
+    assert "dice" not in offered

@@ -34,7 +34,7 @@ def on_terminal(data, columns, **environment):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "LC_ALL")}
-    words = "--data", data, "--threads", "1", "--epochs", "2"
+    words = "--data", data, "--threads", "1", "--epochs", "2", "--batch", "1"
     process = subprocess.Popen(
         [small(), "train", *words],
         stdout=theirs,

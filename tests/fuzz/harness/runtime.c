@@ -2,6 +2,7 @@
  *
  *   weights   a safetensors file into a session, which a refused file leaves as it was
  *   resume    a checkpoint through `train --resume`
+ *   data      a table, named arrays in three kinds of files, a recording
  *   idx       an IDX file of images and one of labels, plain or packed by gzip here
  *   cifar     CIFAR's batches
  *   png, jpeg a picture, shown to a network
@@ -200,8 +201,9 @@ static void run_idx(const uint8_t *bytes, size_t size)
     if (!net_read_idx(&images, "images", "labels", &error))
         return;
     uint64_t sum = 0;
-    for (int64_t i = 0; i < images.count * images.shape.h * images.shape.w; i++)
-        sum += images.pixels[i];
+    const NetArray *pixels = &images.arrays[0];
+    for (int64_t i = 0; i < images.count * net_shape_elements(pixels->shape); i++)
+        sum += ((const uint8_t *)pixels->values)[i];
     check(sum < (uint64_t)-1, "");
     net_images_close(&images);
 }
@@ -227,6 +229,43 @@ static void show_picture(const uint8_t *bytes, size_t size, int64_t channels)
     NetError error;
     write_file("picture", bytes, size);
     net_read_image(pixels, (NetShape){3, channels, 5, 7}, "picture", &error);
+}
+
+/* First byte: which reader, and whether it reads for testing, by a recipe of its own. */
+static void run_data(const uint8_t *bytes, size_t size)
+{
+    static const struct Source {
+        const char *file, *source, *reader;
+    } sources[] = {{"table.csv", "table.csv", "csv"},
+                   {"array.npy", "array.npy", "arrays"},
+                   {"arrays.npz", "arrays.npz", "arrays"},
+                   {"arrays.safetensors", "arrays.safetensors", "arrays"},
+                   {"sounds/a/1.wav", "sounds", "audio"}};
+    if (size < 1)
+        return;
+    const struct Source *source = &sources[bytes[0] % 5];
+    bool tested = bytes[0] & 128;
+    NetValue values[] = {{.path = "data.reader", .word = source->reader}};
+    const NetSettings settings = {values, 1};
+    NetData data;
+    NetError error;
+    NetNotes notes = {0};
+    char *recipe = strndup((const char *)bytes + 1, size - 1);
+    mkdir("sounds", 0777);
+    mkdir("sounds/a", 0777);
+    mkdir("sounds/b", 0777);
+    write_file("sounds/b/1.wav", bytes + 1, size - 1);
+    write_file(source->file, bytes + 1, size - 1);
+    const NetOpening opening = {.source = source->source,
+                                .model = &tiny_model,
+                                .settings = &settings,
+                                .test_only = tested,
+                                .recipe = tested ? recipe : NULL,
+                                .notes = &notes};
+    if (net_data_open(&data, &opening, &error))
+        net_data_close(&data);
+    net_notes_close(&notes);
+    free(recipe);
 }
 
 /* Pictures that claim to be large are few: each costs as much as a thousand others. */
@@ -414,6 +453,7 @@ const FuzzTarget targets[] = {
     {"cifar", run_cifar, NULL},
     {"png", run_png, mutate_png},
     {"jpeg", run_jpeg, NULL},
+    {"data", run_data, NULL},
     {"settings", run_settings, mutate_words},
     {"train", run_train, mutate_words},
     {NULL, NULL, NULL},
