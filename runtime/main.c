@@ -1130,18 +1130,22 @@ static int train_once(Request *request)
 
 /* --------------------------------------------------------- several runs */
 
-/* "w.safetensors" as "w-3.safetensors"; NULL: no memory, or no path. */
+/* "w.safetensors" as "w-3.safetensors", and a folder as "runs-3/"; NULL: no memory, or no path. */
 static char *numbered(const char *path, int number)
 {
     char *made;
+    struct stat status;
     if (!path)
         return NULL;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
                *dot = strrchr(name, '.');
-    size_t stem = dot && dot > name ? (size_t)(dot - path) : strlen(path);
-    while (stem > 1 && path[stem - 1] == '/')
-        stem--; /* of a folder */
-    return asprintf(&made, "%.*s-%d%s", (int)stem, path, number, path + stem) < 0 ? NULL : made;
+    bool folder = !*name || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    size_t stem = dot && dot > name && !folder ? (size_t)(dot - path) : strlen(path);
+    while (folder && stem > 1 && path[stem - 1] == '/')
+        stem--;
+    return asprintf(&made, "%.*s-%d%s", (int)stem, path, number, folder ? "/" : path + stem) < 0
+               ? NULL
+               : made;
 }
 
 enum { RUN_FILES = 5 };
