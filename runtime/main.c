@@ -162,9 +162,9 @@ static const Option options[] = {
     {"memory", "SIZE",
      "as 2GB: for decoded pictures, of which those that do not fit are decoded again for each "
      "batch; without it, half of what there is",
-     TRAIN | TEST | PREDICT, BYTES, AT(memory)},
-    {"skip-broken", NULL, "leave out pictures that cannot be read", TRAIN | TEST | PREDICT, FLAG,
-     AT(skip_broken)},
+     TRAIN | TEST | PREDICT | LR_FIND | SWEEP, BYTES, AT(memory)},
+    {"skip-broken", NULL, "leave out pictures that cannot be read",
+     TRAIN | TEST | PREDICT | LR_FIND | SWEEP, FLAG, AT(skip_broken)},
     {"weights", "F", "the weights, a safetensors file",
      TEST | PREDICT | GRADCHECK | GENERATE | LOOK, WORD, AT(weights)},
     {"output", "DIR", "the folder of the pictures that are written; -o DIR", LOOK, WORD, AT(output),
@@ -735,8 +735,8 @@ static void show_progress(const char *what, int64_t done, int64_t all)
             (double)done / (now - start));
 }
 
-/* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as they
- * train on them; a part of those is tested in another order, so with one each rank has all. */
+/* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as
+ * they train on them; a part of those is tested in another order, so with one each rank has all. */
 static NetOpening opening_of(const Request *request, const NetSession *weights, NetNotes *notes)
 {
     return (NetOpening){
@@ -1130,18 +1130,22 @@ static int train_once(Request *request)
 
 /* --------------------------------------------------------- several runs */
 
-/* "w.safetensors" as "w-3.safetensors"; NULL: no memory, or no path. */
+/* "w.safetensors" as "w-3.safetensors", and a folder as "runs-3/"; NULL: no memory, or no path. */
 static char *numbered(const char *path, int number)
 {
     char *made;
+    struct stat status;
     if (!path)
         return NULL;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
                *dot = strrchr(name, '.');
-    size_t stem = dot && dot > name ? (size_t)(dot - path) : strlen(path);
-    while (stem > 1 && path[stem - 1] == '/')
-        stem--; /* of a folder */
-    return asprintf(&made, "%.*s-%d%s", (int)stem, path, number, path + stem) < 0 ? NULL : made;
+    bool folder = !*name || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    size_t stem = dot && dot > name && !folder ? (size_t)(dot - path) : strlen(path);
+    while (folder && stem > 1 && path[stem - 1] == '/')
+        stem--;
+    return asprintf(&made, "%.*s-%d%s", (int)stem, path, number, folder ? "/" : path + stem) < 0
+               ? NULL
+               : made;
 }
 
 enum { RUN_FILES = 5 };
@@ -1348,6 +1352,7 @@ static int run_lr_find(Request *request)
     NetData data = {0};
     NetOptimizer optimizer = {0};
     NetTensorFile from = {0};
+    NetNotes notes = {0};
     NetSession *session = NULL;
     NetLrFind *finder = &request->finder;
     if (finder->from >= finder->to)
@@ -1364,11 +1369,12 @@ static int run_lr_find(Request *request)
     finder->steps = (int64_t)request->rate_steps;
     bool good =
         open_from(request, &from, &error)
-        && open_judged(request, &data, seed_of(request), NULL, &error)
+        && open_judged(request, &data, seed_of(request), &notes, &error)
         && (session = open_training_session(request, &error))
         && net_optimizer_open(&optimizer, request->model, &request->settings, &error)
         && (!request->init || load_first(session, request, &from, &error))
         && net_lr_find(session, &optimizer, &request->settings, &data, finder, stdout, &error);
+    tell_notes(&notes);
     net_optimizer_close(&optimizer);
     net_close(session);
     net_data_close(&data);
@@ -1526,7 +1532,7 @@ static bool predict(const Request *request, NetSession *session, const NetPredic
     return false;
 }
 
-static bool find_all(const Request *request, NetPaths *paths, NetError *error)
+static bool find_all(const Request *request, NetNames *paths, NetError *error)
 {
     for (int i = 0; i < request->operand_count; i++)
         if (!net_find_pictures(paths, request->operands[i], error))
@@ -1546,7 +1552,7 @@ static int run_predict(Request *request)
 {
     NetError error;
     NetData data = {0};
-    NetPaths paths = {0};
+    NetNames paths = {0};
     NetSession *session = NULL;
     int64_t failed = 0;
     NetPredict options = {.paths = &paths,
@@ -1579,7 +1585,7 @@ static int run_predict(Request *request)
     good = good && predict(request, session, &options, &failed, &error);
     net_close(session);
     net_data_close(&data);
-    net_paths_close(&paths);
+    net_names_close(&paths);
     return good ? failed ? FAILED : DONE : fail(&error);
 }
 

@@ -1112,18 +1112,13 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
-/* data/walk.c: paths, each for free(). */
-typedef struct NetPaths {
-    char **items;
-    int64_t count, room;
-} NetPaths;
+/* data/paths.c */
 /* Adds a file, or the pictures of a folder; what is there stays the caller's. */
-bool net_find_pictures(NetPaths *paths, const char *path, NetError *error);
-void net_paths_close(NetPaths *paths);
+bool net_find_pictures(NetNames *paths, const char *path, NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {
-    const NetPaths *paths;   /* of files, or … */
+    const NetNames *paths;   /* of files, or … */
     const NetImages *images; /* … the first `count` of these, which have labels */
     int64_t count;
     int top;                             /* classes that are told */

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NAME = 1024, FEW = 16 /* numbers that are shown */ };
+enum { NAME = 1024, FEW = 8 };
 
 /* What an output is. */
 typedef enum Kind {
@@ -58,7 +58,7 @@ static Kind kind_of(const NetModel *model, const NetImages *images)
         return NUMBERS;
     if (model->targets == 1)
         return CLASS;
-    return shape.rank == 3 && model->classes <= 256 ? MASK : NUMBERS;
+    return model->classes <= 256 ? MASK : NUMBERS;
 }
 
 /* The classes of the largest probabilities, largest first. */
@@ -137,8 +137,8 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
-/* Of a picture that is in memory; others are decoded by the batch that has them. */
-static bool is_picture(const NetImages *images)
+/* Pictures in memory; others are loaded by the batch. */
+static bool is_drawn(const NetImages *images)
 {
     return images->arrays[0].kind == NET_PIXELS && !images->stream;
 }
@@ -151,7 +151,7 @@ static bool explain(NetSession *session, const NetImages *images, int64_t index,
     NetImages one = *images;
     one.count = 1;
     if (images->stream)
-        return net_fail(error, "%.100s: what the network says of it is not finite", title);
+        return net_fail(error, "%.100s: what the network says is not finite", title);
     one.held = (NetHeld){0};
     one.arrays[0].values = (void *)net_image_at(images, index, 0);
     for (int i = 1; i < one.array_count; i++)
@@ -164,7 +164,7 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
                    NetError *error)
 {
     NetSession *session = predictor->session;
-    if (is_picture(images))
+    if (is_drawn(images))
         net_answer(session, images, index, predictor->logits, predictor->probabilities);
     else if (!net_answer_example(session, images, index, predictor->logits,
                                  predictor->probabilities, error))
@@ -208,7 +208,7 @@ static void show_mask(const Predictor *predictor, const char *title)
     char name[NAME];
     for (int64_t i = 0; i < model->targets; i++)
         counts[predictor->made[i]]++;
-    fprintf(predictor->out, "%s:", SHOWN(title));
+    fprintf(predictor->out, "%s, %" PRId64 " positions:", SHOWN(title), model->targets);
     for (int64_t class = 0, shown = 0; class < model->classes; class ++)
         if (counts[class] > 0)
             fprintf(predictor->out, "%s %s %.1f %%", shown++ ? "," : "",
@@ -221,7 +221,7 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
                  const char *title, int64_t label)
 {
     int64_t outputs = net_outputs(predictor->session->model);
-    if (is_picture(images))
+    if (is_drawn(images))
         net_draw_image(predictor->out, net_image_at(images, index, 0), predictor->session->image);
     switch (predictor->kind) {
     case CLASS:
@@ -230,8 +230,8 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
     case NUMBERS:
         fprintf(predictor->out, "%s:", SHOWN(title));
         for (int64_t i = 0; i < outputs && i < FEW; i++)
-            fprintf(predictor->out, " %.6g", (double)predictor->logits[i]);
-        fputs(outputs > FEW ? " …\n" : "\n", predictor->out);
+            fprintf(predictor->out, "%s %.6g", i ? "," : "", (double)predictor->logits[i]);
+        fputs(outputs > FEW ? ", …\n" : "\n", predictor->out);
         break;
     case PICTURE:
         fprintf(predictor->out, "%s:\n", SHOWN(title));
@@ -467,7 +467,8 @@ static bool open_predictor(Predictor *predictor, NetError *error)
 static bool check_kind(const Predictor *predictor, NetError *error)
 {
     const NetPredict *options = predictor->options;
-    bool picture = predictor->kind == PICTURE || predictor->kind == MASK;
+    bool mask = predictor->kind == MASK,
+         picture = predictor->kind == PICTURE || (mask && predictor->shape.rank == 3);
     if (options->folder && !picture)
         return net_fail(error,
                         "the network's output is no picture to put into %s/: --output F.csv or "
@@ -475,6 +476,9 @@ static bool check_kind(const Predictor *predictor, NetError *error)
                         options->folder);
     if (options->folder && mkdir(options->folder, 0777) != 0 && errno != EEXIST)
         return net_fail(error, "cannot make the folder %s: %m", options->folder);
+    if (mask && !picture && (options->csv || options->json))
+        return net_fail(error, "the network's output has a class for each position, which a table "
+                               "or JSON has no place for");
     return !(options->csv || options->json) || !picture || options->folder
            || net_fail(error, "the network's output is a picture: --output DIR/ takes them");
 }

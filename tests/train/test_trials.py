@@ -70,6 +70,13 @@ def test_a_sweep_is_a_grid(data, tmp_path):
         assert (tmp_path / "hand").read_bytes() == (tmp_path / f"w-{number}").read_bytes()
 
 
+def test_a_folder_of_events_for_each_run(data, tmp_path):
+    (tmp_path / "v1.0").mkdir()
+    command("train", data, "--epochs", 1, "--repeat", 2, "--log", tmp_path / "v1.0")
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
+    assert names == [f"v1.0-{number}/events.out.tfevents.small" for number in (1, 2)]
+
+
 def test_a_run_cut_short_is_compared_as_it_is(data, tmp_path):
     told = command("sweep", data, "--set", "lr=0.1,0.2", "--max-steps", 3, "--save", tmp_path / "w")
     tested = run(small(), "test", "--data", data, "--weights", tmp_path / "w-2").stdout

@@ -1,10 +1,9 @@
-/* walk.c: the pictures that a folder has, in folders of folders too, in the order of their
+/* paths.c: the pictures that a folder has, in folders of folders too, in the order of their
  * names' bytes.  What is hidden is left out, and what is not called as a picture. */
 #include "runtime.h"
 
 #include <errno.h>
 #include <fts.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -24,21 +23,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static bool add(NetPaths *paths, const char *path, NetError *error)
-{
-    if (paths->count == paths->room) {
-        size_t room = 2 * (size_t)paths->room + 64;
-        char **more = realloc(paths->items, room * sizeof *more);
-        if (!more)
-            return net_fail(error, "out of memory");
-        paths->items = more;
-        paths->room = (int64_t)room;
-    }
-    paths->items[paths->count] = strdup(path);
-    return paths->items[paths->count] ? (paths->count++, true) : net_fail(error, "out of memory");
-}
-
-static bool take(FTS *walk, FTSENT *entry, NetPaths *paths, NetError *error)
+static bool take(FTS *walk, FTSENT *entry, NetNames *paths, NetError *error)
 {
     bool hidden = entry->fts_name[0] == '.' && entry->fts_level > 0;
     switch (entry->fts_info) {
@@ -47,7 +32,8 @@ static bool take(FTS *walk, FTSENT *entry, NetPaths *paths, NetError *error)
             fts_set(walk, entry, FTS_SKIP);
         return true;
     case FTS_F:
-        return hidden || !is_picture(entry->fts_name) || add(paths, entry->fts_path, error);
+        return hidden || !is_picture(entry->fts_name)
+               || net_names_add(paths, entry->fts_path, error);
     case FTS_DNR:
     case FTS_ERR:
         return net_fail(error, "cannot read %s: %s", entry->fts_path, strerror(entry->fts_errno));
@@ -56,7 +42,7 @@ static bool take(FTS *walk, FTSENT *entry, NetPaths *paths, NetError *error)
     }
 }
 
-static bool walk_folder(NetPaths *paths, const char *root, NetError *error)
+static bool walk_folder(NetNames *paths, const char *root, NetError *error)
 {
     char *roots[] = {(char *)root, NULL};
     int64_t before = paths->count;
@@ -72,18 +58,10 @@ static bool walk_folder(NetPaths *paths, const char *root, NetError *error)
                || net_fail(error, "%s has no pictures: .png, .jpg or .jpeg", root));
 }
 
-bool net_find_pictures(NetPaths *paths, const char *path, NetError *error)
+bool net_find_pictures(NetNames *paths, const char *path, NetError *error)
 {
     struct stat status;
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return walk_folder(paths, path, error);
-    return add(paths, path, error);
-}
-
-void net_paths_close(NetPaths *paths)
-{
-    for (int64_t i = 0; i < paths->count; i++)
-        free(paths->items[i]);
-    free(paths->items);
-    *paths = (NetPaths){0};
+    return net_names_add(paths, path, error);
 }
