@@ -632,12 +632,12 @@ class Checker:
 def check(graph, plan):
     """Raises Wrong when a step of the plan would read what it should not.
 
-    The plan for one image is of a graph that is not printed: its results are
-    compared by running it."""
+    The plans for one image and for one row of a sequence are of graphs that are not
+    printed: their results are compared by running them."""
     programs = [
         part
         for part in re.split(r"^(?=\w+: \d+ phase)", plan, flags=re.M)[1:]
-        if not part.startswith("single:")
+        if not part.startswith(("single:", "row:"))
     ]
     expect(programs, "no plan in", plan)
     for program in programs:
