@@ -42,7 +42,7 @@ FILTERS = re.compile(r"^  (makes|with) filters\+(\d+), (\d+) vectors$")
 PIECES = re.compile(r"^  in pieces, some \d+ us$")
 WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
-    r" (->)?((?:d )?\S+(?: aux| statistics| again| alone)?)"
+    r" (->)?((?:d (?:inputs of )?)?\S+(?: aux| statistics| again| alone)?)"
     r" (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
 )
 
@@ -369,6 +369,9 @@ class Checker:
                     at += self.sizes[name]
                 continue
             kernels = [step for step in steps.get(node.path, []) if step.stage == "backward_input"]
+            if [step.writes[0].name for step in kernels] == [f"d inputs of {node.out}"]:
+                self.contribute_together(kernels[0], wanted, grain, values)
+                continue
             expect(
                 [step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
                 f"{node.path}: gradients of {wanted} are wanted,",
@@ -390,6 +393,16 @@ class Checker:
                     numbers = self.kernel(step, write, grain, values)
                     values[write.name if self.is_alone(write) else "beside " + write.name] = numbers
                 self.check_added(step, steps[node.path])
+
+    def contribute_together(self, step, wanted, grain, values):
+        """One kernel makes all inputs' gradients, which lie one behind the other."""
+        together, at = step.writes[0], 0
+        self.sizes[together.name[2:]] = sum(self.sizes[name] for name in wanted)
+        values[together.name] = self.kernel(step, together, grain, values)
+        self.overwrite(step, grain, values)
+        for name in wanted:
+            self.contribute(values, name, values[together.name][at : at + self.sizes[name]])
+            at += self.sizes[name]
 
     def overwrite(self, step, grain, values):
         """What a gradient's kernel leaves besides, where forward had noted something."""
