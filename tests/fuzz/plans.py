@@ -37,6 +37,7 @@ TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 OUTPUT = re.compile(rf"^output (\S+) = {TENSOR}", re.M)
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
+PART = re.compile(r"^        \S+\[\d+:\d+\] \[.*\] made of (\S+)$")
 ALONE = re.compile(rf" alone -> d {TENSOR}$")
 FILTERS = re.compile(r"^  (makes|with) filters\+(\d+), (\d+) vectors$")
 PIECES = re.compile(r"^  in pieces, some \d+ us$")
@@ -83,6 +84,8 @@ def read_graph(text):
                 )
             if made := re.match(r"^        \S+ \[.*\] made of (.*)", line):
                 makers.update(made[1].split(", "))
+            if part := PART.match(line):  # nothing else says that it is trained; none is frozen
+                trained.setdefault(nodes[-1].path, []).append(part[1])
             if alone := ALONE.search(line):  # one use's gradients of parameters that others have
                 sizes[alone[1]] = elements(alone[2])
             continue
@@ -91,7 +94,7 @@ def read_graph(text):
             " -> " not in rest
         ):  # the loss: its path, then its argument list, its input and what it notes
             of, *noted = rest.split(" of ")[-1].strip().split("; ")
-            nodes.append(Node(op, LOSS.match(rest)[1], [of], None))
+            nodes.append(Node(op, LOSS.match(rest)[1], of.split(", "), None))
             sizes.update(
                 (name, elements(shape))
                 for name, shape in (re.match(TENSOR, part).groups() for part in noted)
