@@ -88,6 +88,8 @@ def arguments(text, specifications):
     found = {}
     for spec in specifications:
         word = written.get(spec["name"], spec["default"])
+        if spec["kind"] == "tensors" and word is None:
+            word = "[]"
         same = word and word.startswith("=") and word[1:]  # stride is =kernel_size
         found[spec["name"]] = (
             found[same] if same else None if word is None else value(word, spec["kind"])
