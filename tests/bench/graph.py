@@ -10,7 +10,7 @@ import subprocess
 from typing import NamedTuple
 
 NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*)\))?(?: of (.+?))? -> (\S+) \[([\d, ]*)\]")
-LOSS = re.compile(r" *\d+  forward (\w+)(?: times (\S+))? loss[^( ]*(?:\((.*)\))? of ([^;\s]+)")
+LOSS = re.compile(r" *\d+  forward (\w+)(?: times (\S+))? loss[^( ]*(?:\((.*)\))? of ([^;]+)")
 PARAMETER = re.compile(r" {8}(\S+) \[([\d, ]*)\] (\w+) ([^,]+(?:, -?[\d.e-]+)?)")
 MADE = re.compile(r" {8}(\S+) \[([\d, ]*)\] made of (.+)")
 HEADER = re.compile(r"graph (\S+): (\S+) \[([\d, ]*)\] -> (\S+)")
@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 class Loss(NamedTuple):
     op: str
     arguments: dict
-    of: str  # a tensor's name
+    of: list  # tensors' names
     weight: float
 
 
@@ -70,6 +70,8 @@ def value(text, kind):
     if kind in LISTS and re.match(r"[\[\d.-]", text):
         numbers = [number(word) for word in text.strip("[]").split(", ") if word != "…"]
         return numbers * LISTS[kind] if len(numbers) == 1 and text[0] != "[" else numbers
+    if kind == "tensors":
+        return re.findall(r"[^\[\], ]+", text)
     if kind in ("int", "real"):
         return int(text) if kind == "int" else float(text)
     return text
@@ -86,6 +88,8 @@ def arguments(text, specifications):
     found = {}
     for spec in specifications:
         word = written.get(spec["name"], spec["default"])
+        if spec["kind"] == "tensors" and word is None:
+            word = "[]"
         same = word and word.startswith("=") and word[1:]  # stride is =kernel_size
         found[spec["name"]] = (
             found[same] if same else None if word is None else value(word, spec["kind"])
@@ -116,7 +120,7 @@ def parse(text, operators):
         elif loss := LOSS.match(line):
             op, weight, written, of = loss.groups()
             called = arguments(written, operators[op])
-            graph.losses.append(Loss(op, called, of, float(weight or 1)))
+            graph.losses.append(Loss(op, called, of.strip().split(", "), float(weight or 1)))
         elif output := OUTPUT.match(line):
             graph.outputs.append(output[2])
         elif made := MADE.match(line):

@@ -236,8 +236,8 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
     const NetModel *model = build->model;
     net_weights_changed(build->session);
     for (int64_t image = 0; image < SINGLE_IMAGES && image < batch->count; image++) {
-        const real *alone = net_one_image_bytes(
-            build->session, net_image_at(batch->images, batch->first + image, 0));
+        const real *alone =
+            net_one_image_bytes(build->session, batch->images, batch->first + image);
         if (alone
             && !same(entry, build, build, false, "the logits alone and among others", STEPS,
                      answers->values + image * answers->each, alone, net_outputs(model)))

@@ -62,21 +62,21 @@ def all_see_the_image(size, axis, out):
     )
 
 
-# Losses that grow with the output and whose slopes do not: where a random network's output is
-# millions, differences of such a loss are rounding.
-STRAIGHT = {"l1", "huber", "smooth_l1", "bce_with_logits", "nll", "hinge_embedding", "kl_div"}
-# Structures write them: what they take is no tensor like others.  Nor are losses of several named
-# outputs drawn, or of a row of classes.
-NOT_DRAWN = {"affine_grid", "embedding", "triplet", "contrastive", "ctc"} | STRAIGHT
+# Structures write them: what they take is no tensor like others.
+NOT_DRAWN = {"affine_grid", "embedding"}
 # Of one output in place of mse; their own draws, so that the rest of a network stays as it is.
-LOSSES = [
-    "mse",
-    "mse(reduction=sum)",
-    "hinge(p=2)",
-    "cosine",
-    "cross_entropy(ignore_index=0)",
-    "cross_entropy(ignore_index=1, label_smoothing=0.1)",
-]
+LOSSES = ["mse", "mse", "cosine", "hinge(p=2)", "cross_entropy", "cross_entropy"]
+# Losses that grow with the output and whose slopes do not: where a random network's output is
+# millions, differences of such a loss are rounding.  So the output is bounded first.
+STRAIGHT = {
+    **{
+        name: ["tanh"]
+        for name in "l1 huber smooth_l1 bce_with_logits hinge hinge_embedding".split()
+    },
+    **{name: ["tanh", "log_softmax"] for name in ("nll", "kl_div")},
+}
+# Of several named outputs, and how many.
+OF_OUTPUTS = {"triplet": 3, "contrastive": 2, "cosine": 2}
 # Whose width is asserted, and not the channels.
 OF_THE_LAST_AXIS = set("linear rnn gru lstm self_attention".split())
 
@@ -149,6 +149,7 @@ class Writer:
         self.turn = seed // max(len(drawn), 1)  # it was so often the favourite before
         self.eager = False  # its arguments are being drawn
         self.losses = []  # further lines of the train section
+        self.bounds = []  # what follows the last layer
 
     # ------------------------------------------------------------- drawing
 
@@ -553,10 +554,26 @@ class Writer:
             named["causal"] = True
         named |= self.some(scale=(0.5,), window=(1, 4), dropout=(0.3,))
         parts = (heads + 2 * kv_heads) * width
+        before, masks = self.masks(shape, heads, shape[-2])
         return (
-            f"{self.arranged(shape)}{call('linear', parts)};  {call('attention', heads, **named)}",
+            f"{self.arranged(shape)}{before}{call('linear', parts)};  "
+            f"{call('attention', heads, **named, **masks)}",
             (*shape[:-1], heads * width),
         )
+
+    def masks(self, shape, heads, keys):
+        """Statements that name what is added to scores, mostly none, and the argument for it."""
+        left, names = self.name(), []
+        statements = f"identity as {left};  "
+        scores = (*shape[:-2], heads, shape[-2], keys)
+        for _ in range(self.other.choice((0, 0, 1, 2) if not self.eager else (1, 2))):
+            rank = self.other.randint(2, len(scores))
+            sizes = [self.other.choice((1, size, size)) for size in scores[-rank:]]
+            names.append(self.name("mask"))
+            statements += f"parameter({text(sizes)}, normal(std=0.5)) as {names[-1]};  "
+        if not names:
+            return "", {}
+        return f"{statements}from {left};  ", {"mask": names if len(names) > 1 else names[0]}
 
     def arranged(self, shape):
         """What says that the last axis of three is one of features."""
@@ -567,13 +584,22 @@ class Writer:
         if shape[-1] < 2:
             return self.attention(shape)
         heads = self.random.randint(1, shape[-1] // 2)
-        named = {"head_width": shape[-1] // heads // 2 * 2, **self.some(pairs=("interleaved",))}
+        width = shape[-1] // heads // 2 * 2
+        named = {"head_width": width, **self.some(pairs=("interleaved", "halves"))}
+        if self.other.random() < 0.3:
+            named["base"] = self.other.choice((100, 2.5))
+        if width > 2 and self.other.random() < 0.3:
+            named["rotated"] = 2 * self.other.randint(1, width // 2)
         return f"{self.arranged(shape)}{call('rotary', heads, **named)}", shape
 
     def self_attention(self, shape):
-        heads = self.pick(*[n for n in range(1, shape[1] + 1) if shape[1] % n == 0][:4])
+        heads = self.pick(*[n for n in range(1, shape[-1] + 1) if shape[-1] % n == 0][:4])
         named = self.some(causal=(True,), bias=(False,))
-        return call("self_attention", heads, **named), shape
+        if self.other.random() < 0.3:
+            named["dropout"] = 0.3
+        before, masks = self.masks(shape, heads, shape[-2])
+        made = call("self_attention", heads, **named, **masks)
+        return f"{self.arranged(shape)}{before}{made}", shape
 
     def recurrent(name):
         def draw(self, shape):
@@ -973,6 +999,36 @@ class Writer:
         )
         return (*shape[:-1], out)
 
+    def attended(self, scope, lines, shape, depth):
+        """Attention of a query to keys and values that are fewer and of other widths."""
+        if len(shape) not in (2, 3) or shape[-1] > 60:
+            return self.bilinear(scope, lines, shape, depth)
+        keys, left = self.random.randint(1, shape[-2]), self.name()
+        named = self.some(causal=(True,), dropout=(0.3,))
+        heads = self.pick(*[n for n in range(1, shape[-1] + 1) if shape[-1] % n == 0][:4])
+        before, masks = self.masks(shape, heads, keys)
+        lines.append(f"{self.arranged(shape)}{before}identity as {left}")
+        fewer = [call("slice", 0, keys, axis=-2)]
+        if self.chance(0.5):
+            widths = {"kdim": self.random.randint(1, 6), "vdim": self.random.randint(1, 6)}
+            named |= self.some(bias=(False,), embed_dim=(shape[-1],))
+            named |= {name: width for name, width in widths.items() if self.chance(0.5)}
+            sides = [fewer + [call("linear", width)] for width in widths.values()]
+            branches = [self.braces("branch", side) for side in ([], *sides)]
+            head = call("multihead_attention", heads=heads, **named, **masks)
+            lines += self.braces(head, sum(branches, []))
+            return shape
+        kv_heads = self.pick(*[n for n in range(1, heads + 1) if heads % n == 0])
+        width, of_value = self.random.randint(1, 4), self.random.randint(1, 4)
+        q, k, v = (self.name(letter) for letter in "qkv")
+        lines += [
+            f"{call('linear', heads * width)} as {q}",
+            f"from {left};  {fewer[0]};  {call('linear', kv_heads * width)} as {k}",
+            f"from {left};  {fewer[0]};  {call('linear', kv_heads * of_value)} as {v}",
+            call("attention", q, k, v, heads=heads, kv_heads=kv_heads, **named, **masks),
+        ]
+        return (*shape[:-1], heads * of_value)
+
     def joined_along(self, scope, lines, shape, depth):
         axis = self.random.randrange(len(shape))
         end = self.random.randint(1, shape[axis])
@@ -1262,6 +1318,30 @@ class Writer:
         self.losses.append(f"loss      {loss}, output={name}{weight}")
         return shape
 
+    def compared(self, scope, lines, shape, depth):
+        """Vectors whose distances a loss reads, and at times what a sequence is transcribed as."""
+        loss = self.pick(*OF_OUTPUTS, "ctc")
+        names = [self.name("near") for _ in range(OF_OUTPUTS.get(loss, 1))]
+        for name in names:
+            rest, out = self.body(self.inner(scope), shape, depth + 1)
+            if loss == "ctc":
+                steps = self.random.randint(1, 6)
+                rest += ["flatten", call("linear", 4 * steps), "tanh"]
+                rest += [call("reshape", [steps, 4]), "log_softmax(axis=-1)"]
+            else:
+                rest += ["flatten", call("linear", 4), "tanh"]
+            lines += self.braces("aside", rest + [f"identity as {name}", f"output {name}"])
+        named = self.of_loss(loss)
+        if loss == "ctc":
+            named = self.some(blank=(1,)) | {"length": 2, "zero_infinity": True}
+            line = f"{call(loss, **named)}, output={names[0]}"
+        else:
+            named |= self.some(margin=(0.3,)) if loss == "cosine" else {}
+            line = call(loss, *names, **named)
+        against = "" if loss == "triplet" else f", target={self.name('as')}"
+        self.losses.append(f"loss      {line}, weight={self.pick(0.3, 1)}{against}")
+        return shape
+
     def told(self, scope, lines, shape, depth):
         """The current tensor is an output."""
         lines.append(f"output {self.name('out')}")
@@ -1489,6 +1569,7 @@ class Writer:
                 (self.tied, 1),
                 (self.spread, 1),
                 (self.product, 1),
+                (self.attended, 1),
                 (self.viewed, 1),
                 (self.bilinear, 0.5),
                 (self.joined_along, 1),
@@ -1497,7 +1578,7 @@ class Writer:
         if depth < 3 and scope.tokens:
             structures += [(self.embedded, 2)]
         if depth == 0 and scope.is_whole:
-            structures += [(self.auxiliary, 1.5), (self.told, 0.5)]
+            structures += [(self.auxiliary, 1.5), (self.told, 0.5), (self.compared, 0.5)]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1), (self.unpooled, 1)]
         if self.chance(0.5):
@@ -1627,6 +1708,23 @@ class Writer:
                 )
         return lines
 
+    def of_loss(self, name):
+        """Some of a loss's arguments.  Of one output a cosine has no margin."""
+        drawn = {
+            "bool": lambda argument: self.other.choice((True, False)),
+            "int": lambda argument: self.other.choice((1, 2)),
+            "real": lambda argument: self.other.choice(
+                [real for real in (0.3, 0.7, 1.5, 3) if real >= argument.get("minimum", real)][:2]
+            ),
+            "values": lambda argument: [self.other.choice((0.5, 1, 2)) for _ in range(CLASSES)],
+            "word": lambda argument: self.other.choice(argument["words"]),
+        }
+        return {
+            argument["name"]: drawn[argument["kind"]](argument)
+            for argument in table()[name]["arguments"]
+            if self.other.random() < 0.5 and name != "cosine"
+        }
+
     def train(self, flat, tokens):
         optimizer, draw = self.pick(
             ("sgd", self.sgd),
@@ -1639,7 +1737,9 @@ class Writer:
             f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
         )
         if flat and "mse" in self.operators and self.chance(0.2):
-            loss = self.other.choice(LOSSES)
+            loss = self.other.choice([*LOSSES, *STRAIGHT])
+            self.bounds = STRAIGHT.get(loss, [])
+            loss = loss if "(" in loss else call(loss, **self.of_loss(loss))
         schedule = self.schedule() if self.chance(0.6) else ""
         lines = [
             "data      synthetic" if tokens else 'data      "images"',
@@ -1702,15 +1802,9 @@ class Writer:
         while self.budget > 0:
             shape = self.step(scope, lines, shape, 0)
         flat = self.ending(lines, shape, scope.tokens and not self.losses)
-        return (
-            "\n".join(
-                self.blocks
-                + self.braces(f"network {name}", lines)
-                + [""]
-                + self.train(flat, scope.tokens)
-            )
-            + "\n"
-        )
+        train = self.train(flat, scope.tokens)
+        whole = self.braces(f"network {name}", lines + self.bounds)
+        return "\n".join(self.blocks + whole + [""] + train) + "\n"
 
 
 def network(seed, operators):

@@ -24,24 +24,27 @@ static void add_numbers(const Numbers *to, const char *what, const char *path, c
     fwrite(values, sizeof *values, (size_t)count, to->values);
 }
 
-static void add_whole(const Numbers *to, const char *what, int number, const NetArray *array,
+/* Whole numbers, or of a target of numbers what they are. */
+static void add_array(const Numbers *to, const char *what, int number, const NetArray *array,
                       int64_t examples)
 {
     int64_t count = examples * net_shape_elements(array->shape);
     fprintf(to->names, "%s %d %lld\n", what, number, (long long)count);
     for (int64_t i = 0; i < count; i++)
-        fwrite(&(double){(double)net_array_whole(array, array->values, i)}, sizeof(double), 1,
-               to->values);
+        fwrite(&(double){array->kind == NET_FLOAT
+                             ? net_array_number(array, array->values, i)
+                             : (double)net_array_whole(array, array->values, i)},
+               sizeof(double), 1, to->values);
 }
 
-/* Inputs, and of each loss its target's classes. */
+/* Inputs, and what each loss is held against. */
 static void add_examples(const Numbers *to, const NetModel *model, const NetImages *drawn)
 {
     for (int i = 0; i < model->input_count; i++)
-        add_whole(to, "images", i, &drawn->arrays[drawn->inputs[i]], drawn->count);
+        add_array(to, "images", i, &drawn->arrays[drawn->inputs[i]], drawn->count);
     for (int i = 0; i < model->loss_count; i++)
         if (model->losses[i].target >= 0)
-            add_whole(to, "labels", i, &drawn->arrays[drawn->targets[model->losses[i].target]],
+            add_array(to, "labels", i, &drawn->arrays[drawn->targets[model->losses[i].target]],
                       drawn->count);
 }
 

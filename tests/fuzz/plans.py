@@ -37,12 +37,13 @@ TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 OUTPUT = re.compile(rf"^output (\S+) = {TENSOR}", re.M)
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
+PART = re.compile(r"^        \S+\[\d+:\d+\] \[.*\] made of (\S+)$")
 ALONE = re.compile(rf" alone -> d {TENSOR}$")
 FILTERS = re.compile(r"^  (makes|with) filters\+(\d+), (\d+) vectors$")
 PIECES = re.compile(r"^  in pieces, some \d+ us$")
 WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
-    r" (->)?((?:d )?\S+(?: aux| statistics| again| alone)?)"
+    r" (->)?((?:d (?:inputs of )?)?\S+(?: aux| statistics| again| alone)?)"
     r" (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
 )
 
@@ -83,6 +84,8 @@ def read_graph(text):
                 )
             if made := re.match(r"^        \S+ \[.*\] made of (.*)", line):
                 makers.update(made[1].split(", "))
+            if part := PART.match(line):  # nothing else says that it is trained; none is frozen
+                trained.setdefault(nodes[-1].path, []).append(part[1])
             if alone := ALONE.search(line):  # one use's gradients of parameters that others have
                 sizes[alone[1]] = elements(alone[2])
             continue
@@ -91,7 +94,7 @@ def read_graph(text):
             " -> " not in rest
         ):  # the loss: its path, then its argument list, its input and what it notes
             of, *noted = rest.split(" of ")[-1].strip().split("; ")
-            nodes.append(Node(op, LOSS.match(rest)[1], [of], None))
+            nodes.append(Node(op, LOSS.match(rest)[1], of.split(", "), None))
             sizes.update(
                 (name, elements(shape))
                 for name, shape in (re.match(TENSOR, part).groups() for part in noted)
@@ -369,6 +372,9 @@ class Checker:
                     at += self.sizes[name]
                 continue
             kernels = [step for step in steps.get(node.path, []) if step.stage == "backward_input"]
+            if [step.writes[0].name for step in kernels] == [f"d inputs of {node.out}"]:
+                self.contribute_together(kernels[0], wanted, grain, values)
+                continue
             expect(
                 [step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
                 f"{node.path}: gradients of {wanted} are wanted,",
@@ -390,6 +396,16 @@ class Checker:
                     numbers = self.kernel(step, write, grain, values)
                     values[write.name if self.is_alone(write) else "beside " + write.name] = numbers
                 self.check_added(step, steps[node.path])
+
+    def contribute_together(self, step, wanted, grain, values):
+        """One kernel makes all inputs' gradients, which lie one behind the other."""
+        together, at = step.writes[0], 0
+        self.sizes[together.name[2:]] = sum(self.sizes[name] for name in wanted)
+        values[together.name] = self.kernel(step, together, grain, values)
+        self.overwrite(step, grain, values)
+        for name in wanted:
+            self.contribute(values, name, values[together.name][at : at + self.sizes[name]])
+            at += self.sizes[name]
 
     def overwrite(self, step, grain, values):
         """What a gradient's kernel leaves besides, where forward had noted something."""
@@ -632,12 +648,12 @@ class Checker:
 def check(graph, plan):
     """Raises Wrong when a step of the plan would read what it should not.
 
-    The plan for one image is of a graph that is not printed: its results are
-    compared by running it."""
+    The plans for one image and for one row of a sequence are of graphs that are not
+    printed: their results are compared by running them."""
     programs = [
         part
         for part in re.split(r"^(?=\w+: \d+ phase)", plan, flags=re.M)[1:]
-        if not part.startswith("single:")
+        if not part.startswith(("single:", "row:"))
     ]
     expect(programs, "no plan in", plan)
     for program in programs:

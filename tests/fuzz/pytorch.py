@@ -195,19 +195,36 @@ class Walk:
         for layer in self.graph.layers:
             self.compute(layer)
 
-    def loss(self, labels):
-        """Of one class for an image, or for each of its positions; labels: of each loss."""
+    def loss(self, targets):
+        """targets: by a loss's number, what each is held against; one has nothing."""
         total = 0
-        for loss, classes in zip(self.graph.losses, labels, strict=True):
-            x = self.tensors[loss.of]
-            if (
-                x.dim() > 2
-            ):  # [t, classes], [classes, h, w]: in both the labels' order is that of steps
-                x = x.flatten(0, 1) if x.dim() == 3 else x.flatten(2).transpose(1, 2).flatten(0, 1)
-            total = total + loss.weight * BY_NAME[loss.op].pytorch(
-                torch, loss.arguments, x, classes
-            )
+        for number, loss in enumerate(self.graph.losses):
+            xs = [self.tensors[name] for name in loss.of]
+            held = [of_target(loss, xs, targets[number])] if number in targets else []
+            computed = BY_NAME[loss.op].pytorch(torch, loss_attributes(loss), *xs, *held)
+            total = total + loss.weight * computed
         return total
+
+
+def of_target(loss, xs, target):
+    """Of each image a row of classes, or numbers: a class where numbers are wanted is 1."""
+    target = target.reshape(len(xs[0]), -1)
+    if loss.op == "ctc":  # it ends before the first blank
+        blank = loss.arguments["blank"]
+        return target.long().masked_fill((target == blank).cumsum(1) > 0, blank)
+    if loss.op in ("cross_entropy", "nll", "hinge"):
+        return target.long()
+    if len(xs) > 1:
+        return target
+    if target.shape[1] == 1 and xs[0][0].numel() > 1:
+        target = torch.nn.functional.one_hot(target[:, 0].long(), xs[0][0].numel()).double()
+    return target.reshape(xs[0].shape)
+
+
+def loss_attributes(loss):
+    """As tests/ops/loss_cases.py's words take them: what is not said is not there."""
+    a = {name: value for name, value in loss.arguments.items() if value is not None}
+    return a | ({"ignore_index": [a["ignore_index"]]} if "ignore_index" in a else {})
 
 
 def attributes(layer):
@@ -333,10 +350,25 @@ def concat(walk, layer, *xs):
     return torch.cat(xs, axis + (axis >= 0))
 
 
-def attention(walk, layer, x):
+def attention(walk, layer, *xs):
     a = dict(layer.arguments)
     a["kv_heads"] = a["kv_heads"] or a["heads"]
-    return BY_NAME["attention"].pytorch(torch, a, x)
+    return BY_NAME["attention"].pytorch(torch, a, *xs)
+
+
+def multihead_attention(walk, layer, *xs):
+    """Linear layers around attention; of one tensor it is with itself."""
+    a, named = layer.arguments, walk.named(layer)
+    count = len(xs) - len(a["mask"])
+    sides, masks = xs[:count] * (3 // count), xs[count:]
+    weights = [named.get(f"{side}_proj_weight") for side in "qkv"]
+    if weights[0] is None:
+        weights = named["in_proj_weight"].chunk(3)
+    biases = named["in_proj_bias"].chunk(3) if a["bias"] else [None] * 3
+    projected = map(torch.nn.functional.linear, sides, weights, biases)
+    own = dict(heads=a["heads"], kv_heads=a["heads"], causal=a["causal"], mask=a["mask"])
+    y = BY_NAME["attention"].pytorch(torch, own | dict(scale=0, window=0), *projected, *masks)
+    return torch.nn.functional.linear(y, named["weight"], named.get("bias"))
 
 
 SPECIAL = {
@@ -347,6 +379,8 @@ SPECIAL = {
     **{name: recurrent for name in ("rnn", "gru", "lstm")},
     "add": lambda walk, layer, *xs: reduce(torch.add, xs),
     "attention": attention,
+    "self_attention": multihead_attention,
+    "multihead_attention": multihead_attention,
     "concat": concat,
     "constant": constant,
     "embedding": embedding,
@@ -414,9 +448,7 @@ class Case:
         elements = int(np.prod(self.graph.shape))
         images = torch.tensor(self.numbers["images 0"]).reshape(-1, elements)
         self.images = (images if whole_numbers else images / 255).reshape(-1, *self.graph.shape)
-        self.labels = [
-            torch.tensor(self.numbers[f"labels {i}"]).long() for i in range(len(self.graph.losses))
-        ]
+        self.targets = {int(i): target for i, target in of_kind(self.numbers, "labels").items()}
 
     def walk(self, parameters, buffers, training):
         return Walk(
@@ -437,7 +469,7 @@ class Case:
         buffers = of_kind(self.numbers, "buffer")
         training = self.walk(parameters, buffers, True)
         training.run(self.images)
-        loss = training.loss(self.labels)
+        loss = training.loss(self.targets)
         loss.backward()
         with torch.no_grad():
             inference = self.walk(parameters, dict(of_kind(self.numbers, "after")), False)
