@@ -336,13 +336,24 @@ static bool takes_body(const Token *first)
            || (op && (op->traits & (OP_JOINS | OP_ALSO_JOINS)));
 }
 
+/* A branch that begins a body which is no join's. */
+static bool begins_with_branch(const Layout *layout, const Token *token)
+{
+    return token->kind == BRANCH && level_of(layout)->statement == innermost(&layout->braces)
+           && layout->levels[layout->braces.count - 1].statement->kind != NAME;
+}
+
 /* A line that is indented more than the statement before it, which has ended:
  * what opened the body it belongs to is missing altogether. */
 static bool is_orphan(const Layout *layout, const Token *token)
 {
     const Token *statement = level_of(layout)->statement;
-    return layout->missing < 0 && layout->braces.count && layout->separated && token->first_on_line
-           && !level_of(layout)->flat && statement != innermost(&layout->braces)
+    if (layout->missing >= 0 || !layout->braces.count || !layout->separated
+        || !token->first_on_line)
+        return false;
+    if (begins_with_branch(layout, token))
+        return true;
+    return !level_of(layout)->flat && statement != innermost(&layout->braces)
            && statement->first_on_line && token->kind != LBRACE && token->kind != RBRACE
            && token->kind != END && !goes_on_before(token->kind)
            && token->span.column > statement->span.column;
