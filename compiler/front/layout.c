@@ -336,11 +336,17 @@ static bool takes_body(const Token *first)
            || (op && (op->traits & (OP_JOINS | OP_ALSO_JOINS)));
 }
 
-/* A branch that begins a body which is no join's. */
-static bool begins_with_branch(const Layout *layout, const Token *token)
+/* The first line of a body, whose own end is indented more than what opened the body. */
+static bool ends_further_in(const Layout *layout, const Token *token)
 {
-    return token->kind == BRANCH && level_of(layout)->statement == innermost(&layout->braces)
-           && layout->levels[layout->braces.count - 1].statement->kind != NAME;
+    const Token *heading = layout->levels[layout->braces.count - 1].statement, *next = token;
+    const Token *brace = innermost(&layout->braces);
+    if (level_of(layout)->statement != brace || !heading->first_on_line
+        || heading->span.line != brace->span.line)
+        return false;
+    while (next->kind != END && !(next->first_on_line && next->span.column < token->span.column))
+        next++;
+    return next->kind == RBRACE && next->span.column > heading->span.column;
 }
 
 /* A line that is indented more than the statement before it, which has ended:
@@ -351,7 +357,7 @@ static bool is_orphan(const Layout *layout, const Token *token)
     if (layout->missing >= 0 || !layout->braces.count || !layout->separated
         || !token->first_on_line)
         return false;
-    if (begins_with_branch(layout, token))
+    if (token->kind != LBRACE && token->kind != RBRACE && ends_further_in(layout, token))
         return true;
     return !level_of(layout)->flat && statement != innermost(&layout->braces)
            && statement->first_on_line && token->kind != LBRACE && token->kind != RBRACE

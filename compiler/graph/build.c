@@ -963,7 +963,7 @@ static Tensor *walk_aside(Builder *b, const Stmt *stmt, Tensor *x)
 /* Branches one after the other lack the same braces: one error. */
 static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 {
-    if (!b->after_branch && !b->frame->broken) { /* its braces may be where the fault was */
+    if (!b->after_branch && !b->misread) { /* else braces may be the fault */
         Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword,
                                     "a branch stands in the braces of a joining operator");
         diag_help(d, "concat { branch { … } branch { … } }");
@@ -1069,8 +1069,11 @@ static void walk_network(Builder *b, const NetworkDef *network)
 
 Builder new_builder(const Program *program, Graph *graph, Trace *trace)
 {
-    return (Builder){
-        .program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
+    return (Builder){.program = program,
+                     .graph = graph,
+                     .trace = trace,
+                     .mentions = new_mentions(),
+                     .misread = diag_error_count() > 0};
 }
 
 Graph *build_graph(const Program *program)

@@ -199,6 +199,7 @@ typedef struct Builder {
     int asides;         /* > 0: within so many */
     bool unexpanded;    /* a block's text that nothing uses is walked, for its names */
     bool after_branch;  /* what is walked stands behind a branch */
+    bool misread;       /* the program has syntax errors */
     Frame *network;     /* the network's own scope */
     Mentions *mentions; /* the texts' words, as far as somebody asked */
     bool input_seen;    /* or its absence reported */

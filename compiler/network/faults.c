@@ -193,6 +193,23 @@ void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
         label_input(d, tensor);
 }
 
+void label_inside(Diagnostic *d, const Node *node, const Tensor *tensor)
+{
+    for (int steps = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
+        const Node *step = tensor->producer;
+        if (!within(step->instance, node->instance))
+            return;
+        const Instance *use = use_below(step->instance, node->instance);
+        const Tensor *input = step_input(step, use);
+        Span span = use != NULL ? use->span : step->span;
+        if (input == NULL || span.source != node->span.source || span.line < node->span.line)
+            return;
+        if (!shape_equal(input->shape, tensor->shape) && !is_marked(d, span))
+            diag_label(d, span, "%s -> %s", shape_text(input->shape), shape_text(tensor->shape));
+        tensor = input;
+    }
+}
+
 void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text)
 {
     const Node *step = tensor->producer;

@@ -656,6 +656,8 @@ Diagnostic *node_error(const Node *node, const char *code, Span at, const char *
     PRINTF(4, 5);
 /* Labels the last steps that led to `tensor` with their shapes and arithmetic. */
 void node_derivation(Diagnostic *d, const Tensor *tensor);
+/* Labels each step within the braces of a join that changed the shape of what became `tensor`. */
+void label_inside(Diagnostic *d, const Node *node, const Tensor *tensor);
 /* Labels the step that made `tensor`, as seen from where `node` is: of a block
  * used there, its use. */
 void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);

@@ -168,6 +168,10 @@ static bool packed_fits(Node *node)
               "`linear(%lld*d)` before it makes them of d features for each, or "
               "attention(q, k, v, heads=%lld) takes three named tensors",
               heads == kv_heads ? 3 : parts, heads);
+    const Node *maker = node->inputs.items[0]->producer; /* of the same shape it is no step */
+    if (maker != NULL && maker->inputs.count > 0
+        && shape_equal(input_shape(maker), maker->out_shape))
+        label_step(d, node, node->inputs.items[0], shape_text(side_shape(node, 0)));
     node_derivation(d, node->inputs.items[0]);
     return false;
 }

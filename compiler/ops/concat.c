@@ -79,6 +79,7 @@ static void report_mismatch(const Node *node, int common, int odd, int joined)
     else
         diag_caption(d, "all axes but axis %d must be equal", joined);
     label_branches(d, node);
+    label_inside(d, node, branch);
     diag_sizes(d, branch->shape, shape_with(wanted->shape, joined, -1));
 }
 
