@@ -110,7 +110,7 @@ HEADS = [
     "aside { flatten;  linear(5) as head1;  output one }",
     "aside { flatten;  linear(5) as head2;  output other }",
     "aside { flatten;  linear(5) as head3;  output third }",
-    "aside { flatten;  linear(40) as steps;  reshape([8, 5]);  log_softmax(axis=-1);  output said }",
+    "aside { flatten;  linear(40) as s;  reshape([8, 5]);  log_softmax(axis=-1);  output said }",
 ]
 TRIPLET = "triplet(one, other, third)"  # is held against nothing
 LOSSES = {
