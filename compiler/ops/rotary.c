@@ -36,7 +36,7 @@ static const ArgSpec args[] = {
 
 typedef struct Rotary {
     Int windows, steps, features, heads, width, pairs;
-    bool interleaved;
+    bool windowed, interleaved; /* windowed: they are an axis, and may be one */
     double base;
 } Rotary;
 
@@ -47,6 +47,7 @@ static Rotary rotary_of(const Node *node)
                      .steps = shape.dim[shape.rank - 2],
                      .features = shape_last(shape),
                      .heads = node->args[HEADS].integer[0],
+                     .windowed = shape.rank == 3,
                      .interleaved = strcmp(node->args[PAIRS].word, pairs[INTERLEAVED]) == 0,
                      .base = node->args[BASE].real};
     rotary.width = node->args[HEAD_WIDTH].given ? node->args[HEAD_WIDTH].integer[0]
@@ -198,7 +199,7 @@ static bool emit(Kernel *kernel)
 static const char *image_value(const Rotary *rotary, const char *name, Int stride,
                                const char *feature)
 {
-    if (rotary->windows > 1)
+    if (rotary->windowed)
         return format("%s[(t * %lldL + %s) * %lldL + n]", name, rotary->features, feature, stride);
     return format("%s[(%s) * %lldL + t]", name, feature, stride);
 }
@@ -235,7 +236,7 @@ static void emit_image(ImageKernel *image)
 static bool take_row(Node *row, Int steps)
 {
     const Rotary rotary = rotary_of(row->sequence);
-    return rotary.windows == 1 && rotary.steps == steps;
+    return !rotary.windowed && rotary.steps == steps;
 }
 
 /* Of one step.  Its angle is summed as those of all steps are. */

@@ -1,5 +1,4 @@
-/* drawn.h: what the programs share that run random networks: weights, and what a network answers.
- */
+/* drawn.h: what the programs share that run random networks: weights, and a network's answers. */
 #ifndef DRAWN_H
 #define DRAWN_H
 
