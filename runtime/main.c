@@ -1397,16 +1397,6 @@ static bool open_test_data(const Request *request, NetSession *session, NetData 
     return good;
 }
 
-/* Its name where it is known, else its number. */
-static const char *class_name(char text[CLASS_TEXT], const NetSession *session, int64_t class)
-{
-    const char *name = net_class_name(session, class);
-    if (name)
-        return net_shown(text, CLASS_TEXT, name);
-    snprintf(text, CLASS_TEXT, "%" PRId64, class);
-    return text;
-}
-
 /* The commonest mistakes, each once: its count is cleared when it is printed. */
 static void print_confusions(const NetSession *session, int64_t *confusion)
 {
@@ -1420,8 +1410,8 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
             return;
         char right[CLASS_TEXT], taken[CLASS_TEXT];
         printf("%s%s taken for %s: %" PRId64, i ? ", " : "most often ",
-               class_name(right, session, best / classes),
-               class_name(taken, session, best % classes), confusion[best]);
+               net_class_shown(right, CLASS_TEXT, session, best / classes),
+               net_class_shown(taken, CLASS_TEXT, session, best % classes), confusion[best]);
         confusion[best] = 0;
     }
 }
@@ -1438,7 +1428,8 @@ static void print_ious(const NetSession *session, const NetResult *result)
         char name[CLASS_TEXT];
         double iou = net_class_iou(session, class);
         if (!isnan(iou))
-            printf("  IoU of %s %.2f %%\n", class_name(name, session, class), 100 * iou);
+            printf("  IoU of %s %.2f %%\n", net_class_shown(name, CLASS_TEXT, session, class),
+                   100 * iou);
     }
 }
 

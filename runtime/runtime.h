@@ -684,6 +684,18 @@ bool net_has_classes(const NetModel *model);
 int64_t net_outputs(const NetModel *model); /* values of the output */
 /* The target, of NetModel.wanted, that the output's figures are of; below 0: it has none. */
 int net_main_target(const NetModel *model);
+/* Where a position's class of an image is, in a session's truth and predicted. */
+static inline int64_t net_target_place(const NetModel *model, int64_t image, int64_t position)
+{
+    return (image / model->lanes * model->targets + position) * model->lanes + image % model->lanes;
+}
+/* data/bind.c: the array of classes that the output is held against; NULL: it is of numbers, or
+ * there is none. */
+const NetArray *net_class_array(const NetModel *model, const NetImages *images);
+/* train/classes.c: a class's name as it is shown, or its number where none is known. */
+const char *net_class_shown(char *text, size_t size, const NetSession *session, int64_t class);
+/* train/logcsv.c: a cell of a table, quoted where it has to be (RFC 4180). */
+void net_put_cell(FILE *out, const char *text);
 /* train/figures.c: what is told of a result: the loss and then what it is usually read as.  All
  * that prints, logs or compares results goes through this list. */
 typedef struct NetFigure {

@@ -377,3 +377,12 @@ real net_target_number(const NetTarget *target, const NetArray *array, const voi
             position = step == 1 ? element / target->classes : element % step;
     return net_array_whole(array, values, position) == class ? 1 : 0;
 }
+
+const NetArray *net_class_array(const NetModel *model, const NetImages *images)
+{
+    int number = net_main_target(model);
+    if (number < 0 || !images->has_targets)
+        return NULL;
+    const NetArray *array = &images->arrays[images->targets[number]];
+    return net_is_by_class(&model->wanted[number], array) ? array : NULL;
+}

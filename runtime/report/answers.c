@@ -35,19 +35,13 @@ static void rank(NetAnswers *answers, int most, const NetAnswer *answer)
     answers->worst_count += answers->worst_count < most;
 }
 
-/* The place of an image's target in a session's lists: see pass.c. */
-static int64_t place_of(const NetModel *model, int64_t image, int64_t target)
-{
-    return (image / model->lanes * model->targets + target) * model->lanes + image % model->lanes;
-}
-
 static void note(NetAnswers *answers, const NetSession *session, const Shares *shares,
                  int64_t image, int64_t index, int most)
 {
     const NetModel *model = session->model;
     NetAnswer answer = {.image = index, .loss = (double)session->loss[image], .wrong = true};
     for (int64_t target = 0; answers->confusion && target < model->targets; target++) {
-        int64_t place = place_of(model, image, target);
+        int64_t place = net_target_place(model, image, target);
         answer.right = session->truth[place];
         answer.taken = session->predicted[place];
         if (answer.right >= 0) /* it counts */

@@ -115,3 +115,12 @@ const char *net_class_name(const NetSession *session, int64_t class)
     bool known = session->class_names && class >= 0 && class < session->model->classes;
     return known ? session->class_names[class] : NULL;
 }
+
+const char *net_class_shown(char *text, size_t size, const NetSession *session, int64_t class)
+{
+    const char *name = net_class_name(session, class);
+    if (name)
+        return net_shown(text, size, name);
+    snprintf(text, size, "%" PRId64, class);
+    return text;
+}

@@ -11,7 +11,7 @@
 
 static const char FIRST[] = "event,epoch,step";
 
-static void put_text(FILE *out, const char *text)
+void net_put_cell(FILE *out, const char *text)
 {
     bool quoted = text[strcspn(text, ",\"\n\r")] != 0;
     if (quoted)
@@ -30,7 +30,7 @@ static void put_name(FILE *out, const NetLogField *field, bool of_parameter)
                               : asprintf(&name, "%s%s%s", field->of ? field->of : "",
                                          field->of ? "_" : "", field->name);
     if (length >= 0)
-        put_text(out, name);
+        net_put_cell(out, name);
     if (length >= 0)
         free(name);
 }

@@ -470,10 +470,8 @@ static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *erro
 static bool is_by_class(const Loop *loop)
 {
     const NetModel *model = loop->session->model;
-    const NetImages *images = &loop->data->train;
-    int number = net_main_target(model);
-    return number >= 0 && images->has_targets && model->wanted[number].ignored == NET_NOT_IGNORED
-           && net_is_by_class(&model->wanted[number], &images->arrays[images->targets[number]]);
+    return net_class_array(model, &loop->data->train)
+           && model->wanted[net_main_target(model)].ignored == NET_NOT_IGNORED;
 }
 
 static bool prepare(Loop *loop, NetError *error)

@@ -78,8 +78,11 @@ static void note_class(NetSession *session, double *sums, const real *first, int
     int64_t class = session->truth[place], said = session->predicted[place];
     sums[NET_SUM_ANSWERS]++;
     sums[NET_SUM_CORRECT] += class == said;
-    sums[NET_SUM_TOP5] +=
-        is_among_five(first, model->class_step * model->lanes, model->classes, class);
+    if (model->classes > FEW)
+        sums[NET_SUM_TOP5] +=
+            is_among_five(first, model->class_step * model->lanes, model->classes, class);
+    if (model->targets == 1)
+        return; /* what is counted is for the IoU of many positions */
     count(session, class, MEANT);
     count(session, said, SAID);
     if (class == said)
@@ -145,8 +148,7 @@ void net_figures_note(NetSession *session, int64_t image, const real *first)
         return;
     memset(sums, 0, NET_SUMS * sizeof *sums);
     for (int64_t p = 0; p < model->targets; p++) {
-        int64_t place =
-            (image / model->lanes * model->targets + p) * model->lanes + image % model->lanes;
+        int64_t place = net_target_place(model, image, p);
         if (session->truth[place] < 0)
             continue;
         classes = true;

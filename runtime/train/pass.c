@@ -111,13 +111,6 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     net_load_pixels(model, input, images, session->image, session->scale, session->shift);
 }
 
-/* Where a position's class of an image that lies in a lane of a grain is: of targets as of what was
- * predicted. */
-static int64_t target_place(const NetModel *model, int64_t image, int64_t position)
-{
-    return (image / model->lanes * model->targets + position) * model->lanes + image % model->lanes;
-}
-
 /* Of a grain's lane, the image's values of one target, or zeros. */
 static void note_target(const Pass *pass, int number, int64_t image)
 {
@@ -156,7 +149,7 @@ static void note_truth(const Pass *pass, int64_t image)
     for (int64_t i = 0; i < model->targets; i++) {
         int32_t class = there ? net_target_class(target, array, from, i) : -1;
         bool counts = there && class >= 0 && class < target->classes && class != target->ignored;
-        pass->session->truth[target_place(model, image, i)] = counts ? class : -1;
+        pass->session->truth[net_target_place(model, image, i)] = counts ? class : -1;
     }
 }
 
@@ -260,7 +253,7 @@ static void judge_image(const Pass *pass, int64_t image, const real *first)
     for (int64_t target = 0; target < model->targets; target++) {
         Logits logits = {first + target * model->target_step * model->lanes,
                          model->class_step * model->lanes, model->classes};
-        int64_t place = target_place(model, image, target);
+        int64_t place = net_target_place(model, image, target);
         double max = logit(logits, session->predicted[place] = find_largest(logits));
         if (!own_loss && session->truth[place] >= 0)
             pass->loss[image] =
@@ -909,7 +902,7 @@ static NetResult add_up(const Pass *pass)
     double correct = 0, answers = 0;
     for (int64_t image = pass->grains.from * lanes; image < end && image < images; image++)
         for (int64_t target = 0; target < session->model->targets; target++) {
-            int64_t place = target_place(session->model, image, target);
+            int64_t place = net_target_place(session->model, image, target);
             correct += session->predicted[place] == session->truth[place];
             answers += session->truth[place] >= 0;
         }
@@ -1148,7 +1141,7 @@ static void note_answers(const NetSession *session, int64_t image, int64_t *conf
 {
     const NetModel *model = session->model;
     for (int64_t target = 0; target < model->targets; target++) {
-        int64_t place = target_place(model, image, target), class = session->truth[place];
+        int64_t place = net_target_place(model, image, target), class = session->truth[place];
         if (class >= 0)
             confusion[class * model->classes + session->predicted[place]]++;
     }

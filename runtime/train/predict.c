@@ -43,8 +43,7 @@ typedef struct Predictor {
 static bool is_of_numbers(const NetModel *model, const NetImages *images)
 {
     int number = net_main_target(model);
-    return number >= 0 && images && images->has_targets
-           && !net_is_by_class(&model->wanted[number], &images->arrays[images->targets[number]]);
+    return number >= 0 && images && images->has_targets && !net_class_array(model, images);
 }
 
 static Kind kind_of(const NetModel *model, const NetImages *images)
@@ -90,9 +89,7 @@ static const char *class_name(char text[NAME], const Predictor *predictor, int64
 
 static const char *shown_class(char text[NAME], const Predictor *predictor, int64_t class)
 {
-    char own[NAME];
-    const char *name = class_name(own, predictor, class);
-    return net_shown(text, NAME, name);
+    return net_class_shown(text, NAME, predictor->session, class);
 }
 
 /* Values as pixels, on the scale of the input's, whose normalisation is taken back; logits of yes
@@ -297,17 +294,6 @@ static bool put_json(Predictor *predictor, const char *title, int64_t label, Net
 
 /* ---------------------------------------------------------------- as a table */
 
-static void put_cell(FILE *out, const char *text)
-{
-    bool quoted = text[strcspn(text, ",\"\n\r")] != 0;
-    if (quoted)
-        fputc('"', out);
-    for (; *text; text++)
-        fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
-    if (quoted)
-        fputc('"', out);
-}
-
 /* The other places of the best classes have columns of their own, if they are asked for. */
 static void put_heading(const Predictor *predictor)
 {
@@ -332,16 +318,16 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
     char name[NAME];
     if (predictor->printed == 0)
         put_heading(predictor);
-    put_cell(out, title);
+    net_put_cell(out, title);
     for (int i = 0; predictor->kind == CLASS && i < predictor->count; i++) {
         if (i > 0 && !predictor->options->top_given)
             break;
         fputc(',', out);
-        put_cell(out, class_name(name, predictor, predictor->top[i]));
+        net_put_cell(out, class_name(name, predictor, predictor->top[i]));
         fprintf(out, ",%.6g", (double)predictor->probabilities[predictor->top[i]]);
         if (i == 0 && predictor->options->images) {
             fputc(',', out);
-            put_cell(out, class_name(name, predictor, label));
+            net_put_cell(out, class_name(name, predictor, label));
             fprintf(out, ",%d", label == predictor->top[0]);
         }
     }
@@ -426,12 +412,9 @@ static int64_t put_files(Predictor *predictor)
 /* The class of an example, where the data say it; -1: not known. */
 static int64_t label_of(const NetModel *model, const NetImages *images, int64_t index)
 {
-    int number = net_main_target(model);
-    if (number < 0 || !images->has_targets || model->wanted[number].positions > 1)
-        return -1;
-    const NetTarget *target = &model->wanted[number];
-    const NetArray *array = &images->arrays[images->targets[number]];
-    if (!net_is_by_class(target, array))
+    const NetArray *array = net_class_array(model, images);
+    const NetTarget *target = array ? &model->wanted[net_main_target(model)] : NULL;
+    if (!array || target->positions > 1)
         return -1;
     int64_t label = net_target_class(target, array, net_array_at(array, index, 0), 0);
     return label < 0 || label == target->ignored ? -1 : label;
