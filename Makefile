@@ -93,6 +93,8 @@ install  = @$(if $(call missing,$(1)),if ! command -v apt-get >/dev/null; then e
 CJSON    = @mkdir -p $(BUILD) && CC="$(CC)" runtime/core/cjson.sh $(BUILD) >$(BUILD)/cjson.log 2>&1 && rm -f $(BUILD)/cjson.log || \
 	{ tail -n 3 $(BUILD)/cjson.log; \
 	echo "libcjson.a cannot be had here: trainers will need libcjson.so.1 where they run"; }
+# One more than processors: a test may wait, for the disk or for what another one builds.
+WORKERS  = $$(($$(nproc) + 1))
 AGAIN    = $(MAKE) --no-print-directory
 
 deps:
@@ -118,13 +120,13 @@ test:
 	$(CJSON)
 	@$(AGAIN) -j$$(nproc) all
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
-	@$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --ignore=tests/slow tests
 
 # Within a minute: no program of a network is compiled, but for a few small ones.
 QUICK = front diagnostics/test_fix.py diagnostics/test_programs.py diagnostics/test_explain.py format graph plan/test_plan.py \
 	serve/test_serve.py ops/test_shapes.py ops/test_table.py
 test-quick: all
-	@$(PYTHON) -m pytest -q -n $$(nproc) $(QUICK:%=tests/%)
+	@$(PYTHON) -m pytest -q -n $(WORKERS) $(QUICK:%=tests/%)
 
 lint:
 	$(call install,$(TO_LINT))
@@ -158,7 +160,10 @@ sanitize: all
 FUZZ_CC    = clang
 FUZZ_SANITIZERS = address,undefined
 FUZZ_OPTIMISE = -O1
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(FUZZ_OPTIMISE) -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
+# Comparisons are not traced: the mutator has the words that they look for, and a
+# trainer reads three to twenty times as many inputs a second.
+FUZZ_COVERAGE = -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(WARN) $(FUZZ_OPTIMISE) -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
 FUZZ       = $(BUILD)/fuzz
 FUZZ_COMMON   = harness words
 FUZZ_COMPILER = $(COMPILER_OBJECTS:$(BUILD)/%=$(FUZZ)/%) $(patsubst %,$(FUZZ)/compiler/harness/%.o,compiler $(FUZZ_COMMON))
@@ -181,12 +186,15 @@ $(FUZZ)/runtime-fuzz: $(FUZZ_RUNTIME)
 	$(call say,LINK) $(FUZZ_MAIN) $(call wrap,exit _exit net_train net_lr_find net_bench net_gradcheck net_pool_open) \
 		-lcjson -lz -lpng -ljpeg -lm -lpthread
 
+# The library, and all else that is compiled: tests have them too, see tests/sanitize/sanitized.py.
+$(FUZZ)/libnet_f32.a: $(RUNTIME_SOURCES:%.c=$(FUZZ)/%.o)
+	@rm -f $@ && ar rcs $@ $^
+fuzz-objects: $(FUZZ_COMPILER) $(FUZZ_RUNTIME) $(FUZZ)/libnet_f32.a
+
 fuzz_compile = @mkdir -p $(@D); $(if $(V),,printf '  %-5s %s\n' CC $@;) \
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) $(1) -c -o $@ $<
-# Comparisons are not traced: the mutator has the words that they look for, and a
-# trainer reads three to twenty times as many inputs a second.
-fuzz_netc    = $(call fuzz_compile,-fno-sanitize-coverage=trace-cmp -DARENA_SEPARATE -Dmain=netc_main -Icompiler -Iruntime -I$(BUILD)/compiler/front)
-fuzz_trainer = $(call fuzz_compile,-fno-sanitize-coverage=trace-cmp -DNET_REAL=float -Iruntime)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=$(FUZZ_SANITIZERS) $(FUZZ_COVERAGE) $(1) -c -o $@ $<
+fuzz_netc    = $(call fuzz_compile,-DARENA_SEPARATE -Dmain=netc_main -Icompiler -Iruntime -I$(BUILD)/compiler/front)
+fuzz_trainer = $(call fuzz_compile,-DNET_REAL=float -Iruntime)
 $(FUZZ)/compiler/front/%.o: $(BUILD)/compiler/front/%.c ; $(fuzz_netc)
 $(FUZZ)/compiler/harness/%.o: tests/fuzz/harness/%.c | $(BUILD)/compiler/front/parse.c ; $(fuzz_netc)
 $(FUZZ)/compiler/runtime/%.o: runtime/%.c ; $(fuzz_netc)
@@ -228,7 +236,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks fuzz-pytorch sanitize faults kills costs bench plot golden install clean
+.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-objects fuzz-networks fuzz-pytorch sanitize faults kills costs bench plot golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

@@ -266,6 +266,7 @@ static bool try_damage(const char *how, size_t at, const Victim *victim, size_t 
                        NetShape shape)
 {
     NetError error;
+    remove(victim->path);  /* ext4 writes to the disk what replaces a file that was cut to nothing */
     FILE *file = fopen(victim->path, "wb");
     if (!file || fwrite(victim->bytes, 1, count, file) != count || fclose(file) != 0)
         return false;

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import c_program, run, trainer
+from harness import run, trainer
 from runs import few_images
+from sanitize import sanitized
 
 SHAPE = C, H, W = 3, 9, 12
 IMAGES = np.random.default_rng(1).integers(1, 256, (40, *SHAPE), "u1")
@@ -64,9 +65,8 @@ def augment(*steps, seed=1, epoch=0):
         }.items()
         for word in (f"augment.{name}{path}", value)
     ]
-    flags = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     result = subprocess.run(
-        [c_program(DRIVER, *flags), str(seed), str(epoch), *words],
+        [sanitized.program(DRIVER), str(seed), str(epoch), *words],
         input=IMAGES.tobytes(),
         capture_output=True,
     )
@@ -266,10 +266,9 @@ def test_operations_are_torchvisions(name):
     fixtures = np.load(Path(__file__).parent / "torchvision.npz")
     keys = [key for key in fixtures if key.startswith(name + " ")]
     image = fixtures[name]
-    flags = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     cases = [key.removeprefix(name + " ") for key in keys]
     result = subprocess.run(
-        [c_program(PICTURES, *flags), str(len(image)), *cases],
+        [sanitized.program(PICTURES), str(len(image)), *cases],
         input=image.tobytes(),
         capture_output=True,
     )

@@ -14,18 +14,12 @@ import numpy as np
 import pytest
 
 from harness import ROOT, c_program, run, trainer
-
-SANITIZE = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-SOURCES = "data", "core"  # the sanitized driver compiles them itself
+from sanitize import sanitized
 
 
 @pytest.fixture(scope="module")
 def driver():
-    text = (Path(__file__).parent / "driver.c").read_text()
-    sources = [
-        str(path) for part in SOURCES for path in sorted((ROOT / "runtime" / part).glob("*.c"))
-    ]
-    return c_program(text, *SANITIZE, *sources)
+    return sanitized.program((Path(__file__).parent / "driver.c").read_text())
 
 
 def refuse(driver, *arguments):

@@ -18,7 +18,7 @@ from harness import (
     trainer,
     write_safetensors,
 )
-from sanitize import sanitize
+from sanitize import sanitized
 
 
 FIRST = """network first {
@@ -203,23 +203,8 @@ def test_no_memory_is_lost_or_misused(tmp_path, weights):
     for name, text in ("first", FIRST), ("second", SECOND):
         (tmp_path / f"{name}.net").write_text(text)
         netc("emit", "--target=portable", f"{name}.net", "-o", f"{name}.c", cwd=tmp_path)
-    (tmp_path / "program.c").write_text(PROGRAM)
-    with made_once("sanitize-address"):
-        home = sanitize.make_home("address", "-O0")
-    run(
-        "gcc",
-        *"-g -fsanitize=address,undefined -DNET_NO_MAIN -DNET_REAL=float -D_GNU_SOURCE -I".split(),
-        ROOT / "runtime",
-        "program.c",
-        "first.c",
-        "second.c",
-        home / "build" / "libnet_f32.a",
-        *LIBRARIES,
-        "-o",
-        "program",
-        cwd=tmp_path,
-    )
-    assert run(tmp_path / "program", "w", "copy", 40, cwd=tmp_path).stderr == ""
+    program = sanitized.program(PROGRAM, tmp_path / "first.c", tmp_path / "second.c")
+    assert run(program, "w", "copy", 40, cwd=tmp_path).stderr == ""
 
 
 def test_the_other_precisions_library_is_refused(tmp_path):

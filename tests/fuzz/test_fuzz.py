@@ -1,12 +1,12 @@
 """A short part of `make fuzz`: the programs build, every kept input and every seed
 runs, and a few thousand mutants of them, the same each time, find nothing."""
 import shutil
-import subprocess
 
 import pytest
 
 from fuzz import libfuzzer
-from harness import BUILD, ROOT, made_once
+from harness import ROOT
+from sanitize import sanitized
 
 # Of the slow targets as many as take a second or two, and every n-th of the seeds.
 RUNS = {
@@ -21,30 +21,15 @@ RUNS = {
 }
 EVERY = {"net": 3, "repair": 20, "build": 6}
 
-# Programs of their own: compiled in a third of the time, for a few runs.
-libfuzzer.MADE = BUILD / "fuzz-quick"
+libfuzzer.MADE = sanitized.MADE  # compiled in a third of the time, for a few runs
 
 pytestmark = pytest.mark.skipif(not shutil.which("clang"), reason="the fuzz targets need clang")
 
 
 @pytest.fixture(scope="module")
 def programs():
-    with made_once("fuzz-programs"):
-        made = subprocess.run(
-            [
-                "make",
-                "-j2",
-                f"FUZZ={libfuzzer.MADE.relative_to(ROOT)}",
-                "FUZZ_OPTIMISE=-O0",
-                *(
-                    libfuzzer.MADE.relative_to(ROOT) / f"{name}-fuzz"
-                    for name in ("compiler", "runtime")
-                ),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+    folder = sanitized.MADE.relative_to(ROOT)
+    made = sanitized.make(folder / "compiler-fuzz", folder / "runtime-fuzz")
     if "libclang_rt.fuzzer" in made.stderr:
         pytest.skip("clang has no libFuzzer here: make fuzz installs it")
     assert made.returncode == 0, made.stderr

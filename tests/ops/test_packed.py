@@ -13,7 +13,7 @@ from runs import blocks_of_noise, train_steps, write_pictures
 # over, positions and channels that no tile divides, more terms than a panel holds; the sums of a
 # norm's gradient, an epilogue with another operand, a gradient that two layers add to, a bias.
 NET = """network packed {
-    input [3, 27, 25]
+    input [3, 23, 21]
     conv2d(140, 1)                                           as wide
     relu
     conv2d(44, 1, bias=false)
@@ -99,7 +99,7 @@ def test_no_bit_depends_on_threads_or_pieces(tmp_path):
 @pytest.mark.parametrize("batch", [7, 200])
 def test_answers_are_those_of_plain_loops(tmp_path, batch):
     """In evaluation, of few grains and of many."""
-    saved, told, images = tmp_path / "weights.safetensors", [], blocks_of_noise((27, 25, 3), 100)
+    saved, told, images = tmp_path / "weights.safetensors", [], blocks_of_noise((23, 21, 3), 64)
     data = tmp_path / "images"
     write_pictures(data / "train", images[:40])
     write_pictures(data / "test", images)

@@ -61,9 +61,9 @@ def execute(*words, **environment):
 
 
 def make_home(sanitizer, optimise):
-    """What NETC_HOME names, the library and the header; and a C compiler with the sanitizer on."""
-    home, flags = MADE / f"{sanitizer}{optimise}", f"{optimise} -g {SANITIZERS[sanitizer]}"
-    home.mkdir(parents=True, exist_ok=True)
+    """A folder: what NETC_HOME names, the library and the header; and a C compiler with the sanitizer on."""
+    flags = f"{optimise} -g {SANITIZERS[sanitizer]}"
+    home = furnished(MADE / f"{sanitizer}{optimise}", "gcc", flags)
     execute(
         "make",
         f"-j{os.cpu_count()}",
@@ -72,10 +72,16 @@ def make_home(sanitizer, optimise):
         home.relative_to(ROOT) / "build" / "libnet_f32.a",
         MAKEFLAGS="",
     )
+    return home
+
+
+def furnished(home, program, flags):
+    """A home that lacks the library only."""
+    home.mkdir(parents=True, exist_ok=True)
     if not (home / "runtime").exists():
         (home / "runtime").symlink_to(ROOT / "runtime")
     compiler = home / "cc"
-    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" {flags}\n')
+    compiler.write_text(f'#!/bin/sh\nexec {program} "$@" {flags}\n')
     compiler.chmod(0o755)
     return home
 
@@ -140,18 +146,16 @@ def run_trainer(home, network, kernels, data, threads, steps):
 
 
 def campaign(
-    sanitizers=tuple(SANITIZERS),
+    homes,
     networks=NETWORKS,
     kernels=KERNELS,
     threads=THREADS,
     steps=2,
     processes=os.cpu_count(),
-    optimise="-O1",
 ):
     """The closing line and the findings."""
     start = time.monotonic()
     data = write_digits(MADE / "digits")
-    homes = [make_home(sanitizer, optimise) for sanitizer in sanitizers]
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         done = [
             pool.submit(run_trainer, *case, data, list(threads), steps)
@@ -168,7 +172,7 @@ def campaign(
     findings = [found for _, found in results if found]
     return (
         f"sanitize: {len(results)} trainers "
-        f"({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
+        f"({', '.join(home.name for home in homes)}; {len(networks)} networks; {', '.join(kernels)}), "
         f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, "
         f"{len(findings)} finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"
     ), findings
@@ -184,7 +188,7 @@ def main():
     arguments = parser.parse_args()
     first, last = re.fullmatch(r"(\d+)-(\d+)", arguments.threads).groups()
     line, findings = campaign(
-        arguments.sanitizers.split(","),
+        [make_home(sanitizer, "-O1") for sanitizer in arguments.sanitizers.split(",")],
         arguments.networks.split(","),
         threads=range(int(first), int(last) + 1),
         steps=arguments.steps,

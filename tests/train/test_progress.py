@@ -22,7 +22,7 @@ def data(tmp_path_factory):
     """Enough for some lines, which are drawn ten times a second."""
     folder = tmp_path_factory.mktemp("data")
     numbers = np.random.default_rng(1)
-    for name, count in ("train", 6000), ("t10k", 50):
+    for name, count in ("train", 1500), ("t10k", 50):
         images = numbers.integers(0, 256, (count, 12, 12), "u1")
         write_idx(folder / f"{name}-images-idx3-ubyte", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 10, count, "u1"))
