@@ -1,7 +1,7 @@
 /* runtime.h: what the files of the runtime share and a user's program does not
  * see, grouped by file.  Functions that can fail give false (or NULL) and put
  * one sentence in *error, naming the file and the field or byte offset; only
- * main.c prints and exits.
+ * commands/ and main.c print and exit.
  */
 #ifndef RUNTIME_H
 #define RUNTIME_H
