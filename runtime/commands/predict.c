@@ -45,10 +45,12 @@ static bool predict(const Request *request, NetSession *session, const NetPredic
 
 static bool find_all(const Request *request, NetNames *paths, NetError *error)
 {
-    for (int i = 0; i < request->operand_count; i++)
-        if (!net_find_pictures(paths, request->operands[i], error))
-            return false;
-    return true;
+    NetNotes notes = {0};
+    bool good = true;
+    for (int i = 0; good && i < request->operand_count; i++)
+        good = net_find_pictures(paths, request->operands[i], &notes, error);
+    net_tell_notes(&notes);
+    return good;
 }
 
 int net_command_predict(Request *request)
