@@ -177,6 +177,7 @@ enum {
 enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
 typedef struct NetIdentity {
     char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT];
+    bool further; /* the network has several inputs: they are looked at with the labels */
 } NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
 const char *net_identity_key(int trait); /* in a checkpoint's metadata */
