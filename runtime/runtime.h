@@ -1,7 +1,7 @@
 /* runtime.h: what the files of the runtime share and a user's program does not
  * see, grouped by file.  Functions that can fail give false (or NULL) and put
  * one sentence in *error, naming the file and the field or byte offset; only
- * main.c prints and exits.
+ * commands/ and main.c print and exit.
  */
 #ifndef RUNTIME_H
 #define RUNTIME_H
@@ -177,6 +177,7 @@ enum {
 enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
 typedef struct NetIdentity {
     char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT];
+    bool further; /* the network has several inputs: they are looked at with the labels */
 } NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
 const char *net_identity_key(int trait); /* in a checkpoint's metadata */
@@ -1124,9 +1125,9 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
-/* data/paths.c */
-/* Adds a file, or the pictures of a folder; what is there stays the caller's. */
-bool net_find_pictures(NetNames *paths, const char *path, NetError *error);
+/* data/folder.c: adds a file, or the pictures of a folder and of the folders in it: a folder's own
+ * come first, in the order of their names' bytes.  What is no picture by name is noted. */
+bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {

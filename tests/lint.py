@@ -23,7 +23,7 @@ NO_FAULTS = {
     ("incorrectLogicOperator", "compiler/graph/values.c"),
     ("arrayIndexOutOfBoundsCond", "compiler/ops/concat.c"),
     ("arrayIndexOutOfBoundsCond", "compiler/serve/wire.c"),
-    ("autoVariables", "runtime/main.c"),
+    ("autoVariables", "runtime/commands/train.c"),
     ("invalidFunctionArg", "runtime/train/pass.c"),
 }
 

@@ -3,7 +3,8 @@
  * A folder has train_x.npy, train_y.npy, test_x.npy, test_y.npy, or one file has arrays of such
  * names: .npz or .safetensors.  The part, train or test, may stand before or behind the name, and
  * what names no part is all for training.  The first axis goes over the examples.  x is the
- * network's input; the others are targets, by their names.
+ * network's input, and of several each is the array of its name; the others are targets, by their
+ * names.
  *
  * Real numbers become float32, whole ones int32 where they fit.  Bytes of an input are pixels, 0
  * to 255, as those of pictures; other bytes are whole numbers.
@@ -22,6 +23,8 @@ typedef struct Named {
     const NetFileArray *array;
     char name[NET_ARRAY_NAME];
     bool test;
+    const NetInput *input; /* NULL: none of the network's */
+    bool first;            /* the network's first input */
 } Named;
 
 typedef struct List {
@@ -62,28 +65,37 @@ static void name_array(Named *named, const NetFileArray *array)
         named->name[0] = 'y';
 }
 
-/* The network's inputs first, then by name. */
-static int order_of(const Named *named)
+/* Of several inputs each has its name; x is the first in any case. */
+static void find_input(Named *named, const NetModel *model)
 {
-    return strcmp(named->name, "x") == 0 ? 0 : 1;
+    for (int i = 0; i < model->input_count && !named->input; i++)
+        if ((model->input_count > 1 && strcmp(named->name, model->inputs[i].name) == 0)
+            || (i == 0 && strcmp(named->name, "x") == 0))
+            named->input = &model->inputs[i];
+    named->first = named->input == &model->inputs[0];
 }
+
+/* The network's first input, then the others by name. */
 
 static int by_name(const void *a, const void *b)
 {
     const Named *x = a, *y = b;
     if (x->test != y->test)
         return x->test - y->test;
-    return order_of(x) != order_of(y) ? order_of(x) - order_of(y) : strcmp(x->name, y->name);
+    return x->first != y->first ? y->first - x->first : strcmp(x->name, y->name);
 }
 
-static bool name_all(List *list, const NetFileArrays *arrays, const char *source, NetError *error)
+static bool name_all(List *list, const NetFileArrays *arrays, const NetModel *model,
+                     const char *source, NetError *error)
 {
     list->items = net_allocate((size_t)arrays->count + 1, sizeof *list->items, error);
     if (!list->items)
         return false;
     list->count = arrays->count;
-    for (int i = 0; i < list->count; i++)
+    for (int i = 0; i < list->count; i++) {
         name_array(&list->items[i], &arrays->items[i]);
+        find_input(&list->items[i], model);
+    }
     qsort(list->items, (size_t)list->count, sizeof *list->items, by_name);
     for (int i = 1; i < list->count; i++)
         if (by_name(&list->items[i - 1], &list->items[i]) == 0)
@@ -174,11 +186,11 @@ static bool copy_values(NetArray *to, const NetFileArray *from, NetError *error)
     return true;
 }
 
-static NetKind kind_of(const NetFileArray *array, bool input, const NetModel *model)
+static NetKind kind_of(const NetFileArray *array, const NetInput *input)
 {
     if (array->type == 'f' || array->type == 'h')
         return NET_FLOAT;
-    if (array->type == 'u' && array->bytes == 1 && input && !model->numbers)
+    if (array->type == 'u' && array->bytes == 1 && input && !input->numbers)
         return NET_PIXELS;
     return array->bytes == 1 && array->type != 'i' ? NET_BYTES : NET_WHOLE;
 }
@@ -203,7 +215,7 @@ static bool shape_of(NetShape *shape, const NetFileArray *array, NetError *error
     return true;
 }
 
-static bool add_named(NetImages *images, const Named *named, const NetModel *model, NetError *error)
+static bool add_named(NetImages *images, const Named *named, NetError *error)
 {
     const NetFileArray *array = named->array;
     NetShape shape;
@@ -214,7 +226,7 @@ static bool add_named(NetImages *images, const Named *named, const NetModel *mod
                         array->path, array->name, array->dim[0], images->arrays[0].name,
                         images->count);
     images->count = array->dim[0];
-    NetKind kind = kind_of(array, images->array_count == 0, model);
+    NetKind kind = kind_of(array, named->input);
     NetArray *to = net_add_array(images, named->name, kind, shape, error);
     return to && copy_values(to, array, error);
 }
@@ -226,11 +238,12 @@ static bool read_split(NetImages *images, const List *list, bool test, const Net
         const Named *named = &list->items[i];
         if (named->test != test)
             continue;
-        if (images->array_count == 0 && order_of(named) != 0)
+        if (images->array_count == 0 && !named->first)
             return net_fail(error,
-                            "%s has no array x for %s, which is the network's input; it has %s",
-                            source, test ? "testing" : "training", named->array->name);
-        if (!add_named(images, named, model, error))
+                            "%s has no array %s for %s, which is the network's input; it has %s",
+                            source, model->input_count > 1 ? model->inputs[0].name : "x",
+                            test ? "testing" : "training", named->array->name);
+        if (!add_named(images, named, error))
             return false;
     }
     return true;
@@ -280,7 +293,7 @@ bool net_read_arrays(NetData *data, const NetOpening *opening, NetError *error)
     List list = {0};
     const NetModel *model = opening->model;
     bool good = open_arrays(&arrays, opening->source, error)
-                && name_all(&list, &arrays, opening->source, error);
+                && name_all(&list, &arrays, model, opening->source, error);
     if (good && !opening->test_only)
         good = read_split(&data->train, &list, false, model, opening->source, error);
     good = good && read_split(&data->test, &list, true, model, opening->source, error);

@@ -1,8 +1,11 @@
-/* folder.c: a folder of pictures by class.  by_class.c finds them, pictures.c reads them.
+/* folder.c: folders of pictures: by class, which are trained on, and any, which are asked about.
+ * by_class.c finds what is in them, pictures.c reads it.
  */
 #include "runtime.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 const NetFileKind net_picture_files = {
     .noun = "PNG or JPEG",
@@ -51,5 +54,49 @@ bool net_read_image_folder(NetData *data, const char *root, const NetOpening *op
         good = data->class_names || net_fail(error, "out of memory");
     }
     net_by_class_close(&files);
+    return good;
+}
+
+/* "x has no pictures: .png, .jpg or .jpeg" */
+static bool fail_empty(const char *root, NetError *error)
+{
+    char endings[64] = "";
+    const char *const *all = net_picture_files.endings;
+    for (int i = 0; all[i]; i++) {
+        size_t used = strlen(endings);
+        snprintf(endings + used, sizeof endings - used, "%s%s",
+                 i == 0       ? ""
+                 : all[i + 1] ? ", "
+                              : " or ",
+                 all[i]);
+    }
+    return net_fail(error, "%s has no pictures: %s", root, endings);
+}
+
+/* "in/" and "in" are one folder, and so are the paths of what is in it. */
+static char *without_slashes(const char *path, NetError *error)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *root = strndup(path, length);
+    if (!root)
+        net_fail(error, "out of memory");
+    return root;
+}
+
+bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error)
+{
+    NetStrangers strangers = {0};
+    struct stat status;
+    int64_t before = paths->count;
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+        return net_names_add(paths, path, error);
+    char *root = without_slashes(path, error);
+    bool good = root && net_walk(paths, &strangers, root, &net_picture_files, error)
+                && (paths->count > before || fail_empty(root, error));
+    if (good)
+        net_tell_strangers(&strangers, root, &net_picture_files, notes);
+    free(root);
     return good;
 }

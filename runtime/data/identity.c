@@ -3,7 +3,8 @@
  * A run that is taken up again must go on with the images it began with.  Their
  * number and size are not enough (MNIST and Fashion-MNIST have the same), so all
  * labels are digested, and of the pixels those of a few hundred images spread
- * evenly, which takes no time.
+ * evenly, which takes no time.  What a network takes besides its first input is
+ * digested with the labels, all of it.
  */
 #include "runtime.h"
 
@@ -35,6 +36,7 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
     NetShape shape = net_image_shape(data->train.arrays[0].shape);
     *identity = (NetIdentity){0};
     snprintf(identity->what, sizeof identity->what, "%s", data->what);
+    identity->further = data->train.inputs[1] > 0;
     set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
     set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
     snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%" PRId64 "x%" PRId64 "x%" PRId64,
@@ -77,13 +79,20 @@ const char *net_identity_default(int trait)
     return traits[trait].otherwise;
 }
 
-static void add(char *text, size_t size, const struct Trait *trait, const char *theirs,
-                const char *ours)
+static bool is_of_labels(const struct Trait *trait)
+{
+    return trait == &traits[NET_TRAIN_LABELS] || trait == &traits[NET_TEST_LABELS];
+}
+
+/* `further`: other inputs than the first are looked at with the labels. */
+static void add(char *text, size_t size, const struct Trait *trait, bool further,
+                const char *theirs, const char *ours)
 {
     size_t used = strlen(text);
     const char *before = used ? ", " : "";
     if (trait->digest)
-        snprintf(text + used, size - used, "%sother %s", before, trait->noun);
+        snprintf(text + used, size - used, "%sother %s%s", before,
+                 further && is_of_labels(trait) ? "further inputs or " : "", trait->noun);
     else
         snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, trait->noun,
                  theirs);
@@ -98,7 +107,8 @@ bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const
     for (int i = 0; i < NET_DATA_TRAITS; i++) {
         bool same = strcmp(theirs->texts[i], ours->texts[i]) == 0;
         if (!same && !(counts && traits[i].digest))
-            add(different, sizeof different, &traits[i], theirs->texts[i], ours->texts[i]);
+            add(different, sizeof different, &traits[i], ours->further, theirs->texts[i],
+                ours->texts[i]);
         counts |= !same && !traits[i].digest;
     }
     if (!*different)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SIGNATURE = 12 };
 
@@ -129,6 +130,10 @@ static bool fit(uint8_t *pixels, NetShape shape, const NetPicture *picture, NetE
 
 bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error)
 {
+    struct stat status;
+    bool there = stat(path, &status) == 0;
+    if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) /* to open it may wait */
+        return net_fail(error, "cannot read %s: it is not a file", path);
     FILE *file = fopen(path, "rb");
     if (!file)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));

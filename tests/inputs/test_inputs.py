@@ -79,6 +79,55 @@ def test_one_array_is_too_few():
     assert "no array right, which the network takes as an input; it has image, class" in told
 
 
+def pairs(path, changed=""):
+    """Examples of every input; the array of that name has another value at its end."""
+    random = np.random.RandomState(2)
+    arrays = {}
+    for part in "train", "test":
+        for name, shape in SHAPES.items():
+            most = {"words": 9, "numbers": 100}.get(name, 256)
+            arrays[f"{part}_{name}"] = random.randint(0, most, (40, *shape)).astype("u1")
+        arrays[f"{part}_numbers"] = arrays[f"{part}_numbers"].astype("f4")
+        arrays[f"{part}_y"] = random.randint(0, 5, 40).astype("u1")
+    if changed:
+        arrays[changed].flat[-1] = (int(arrays[changed].flat[-1]) + 1) % 5
+    np.savez(path, **arrays)
+    return path
+
+
+def test_bytes_of_every_input_are_pixels(tmp_path):
+    """As numbers that are normalised already they give the same loss."""
+    pairs(tmp_path / "bytes.npz")
+    arrays = dict(np.load(tmp_path / "bytes.npz"))
+    mean, std = (np.array(x).reshape(2, 1, 1) for x in ([0.4, 0.6], [0.3, 0.2]))
+    for name in "test_left", "test_right":
+        arrays[name] = ((arrays[name] / 255 - mean) / std).astype("f4")
+    np.savez(tmp_path / "numbers.npz", **arrays)
+    run(program(), "train", "--quiet", "--max-steps", 1, "--save", tmp_path / "w")
+    losses = [
+        run(program(), "test", "--weights", tmp_path / "w", "--data", tmp_path / name).stdout
+        for name in ("bytes.npz", "numbers.npz")
+    ]
+    bytes_loss, numbers_loss = (float(re.search("loss ([0-9.]+)", told)[1]) for told in losses)
+    assert bytes_loss == pytest.approx(numbers_loss, abs=3e-6)
+
+
+def test_a_run_goes_on_with_all_of_its_inputs(tmp_path):
+    words = [*"train --quiet --max-steps 1 --checkpoint".split(), tmp_path / "c", "--data"]
+    run(program(), *words, pairs(tmp_path / "a.npz"))
+    again = [*"train --quiet --max-steps 2 --resume".split(), tmp_path / "c", "--data"]
+    run(program(), *again, pairs(tmp_path / "b.npz"))
+    for array, part in {
+        "train_right": "training",
+        "train_words": "training",
+        "test_numbers": "test",
+    }.items():
+        told = run(program(), *again, pairs(tmp_path / "b.npz", array), expect=1).stderr
+        assert f"has other further inputs or labels of {part} images; give --data" in told
+    told = run(program(), *again, pairs(tmp_path / "b.npz", "train_left"), expect=1).stderr
+    assert "has other pixels of training images; give --data" in told
+
+
 # ------------------------------------------------------------------ from C
 
 MAIN = """

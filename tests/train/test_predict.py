@@ -3,6 +3,7 @@ network makes."""
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
     """Pictures in folders, two of which cannot be read, and weights."""
     folder = tmp_path_factory.mktemp("made")
     numbers = np.random.default_rng(4)
-    for name in "in/b.png", "in/a.PNG", "in/deep/er/c.png", "in/.hidden.png":
+    for name in "in/b.png", "in/a.PNG", "in/deep/d.jfif", "in/deep/er/c.png", "in/.hidden.png":
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(numbers.integers(0, 256, (SIDE, SIDE), "u1"), 0))
@@ -61,7 +62,8 @@ def predict(folder, *options, expect=0):
     return run(program(), "predict", "--weights", "w", *options, cwd=folder, expect=expect)
 
 
-FOUND = ["in/a.PNG", "in/b.png", "in/deep/er/c.png"]
+# A folder's own pictures are before those of the folders in it.
+FOUND = ["in/a.PNG", "in/b.png", "in/deep/d.jfif", "in/deep/er/c.png"]
 
 
 def test_json_says_the_likeliest(folder):
@@ -79,7 +81,10 @@ def test_json_says_the_likeliest(folder):
 
 
 def test_a_table_of_a_folder(folder, tmp_path):
-    predict(folder, "in", "-o", tmp_path / "t.csv")
+    notes = predict(folder, "in/", "-o", tmp_path / "t.csv").stderr
+    assert (
+        "in has 2 files that are no PNG or JPEG by name, left out: .hidden.png, notes.txt" in notes
+    )
     printed = predict(folder, "in", "--csv").stdout
     assert (tmp_path / "t.csv").read_text() == printed
     rows = list(csv.DictReader(io.StringIO(printed)))
@@ -95,18 +100,21 @@ def test_a_table_of_a_folder(folder, tmp_path):
     assert [first[f"class_{i}"] for i in (2, 3, 4)] == [CLASSES[i] for i in np.argsort(-wanted)[1:]]
 
 
-def test_one_that_cannot_be_read_stops_none(folder):
+def test_one_that_cannot_be_read_stops_none(folder, tmp_path):
     result = predict(folder, "--csv", "in/b.png", "broken.png", "in/a.PNG", expect=1)
     assert [line.split(",")[0] for line in result.stdout.splitlines()] == [
         *("image", "in/b.png", "in/a.PNG")
     ]
     assert "broken.png" in result.stderr and result.stderr.count("\n") == 1
+    os.mkfifo(tmp_path / "pipe.png")  # nobody writes: who opens it waits
+    result = predict(folder, "--csv", tmp_path, "in/b.png", expect=1)
+    assert "pipe.png: it is not a file" in result.stderr and "in/b.png," in result.stdout
 
 
 @pytest.mark.parametrize(
     "options, status, told",
     [
-        (["empty"], 1, "empty has no pictures"),
+        (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe or .jfif"),
         (["nowhere.png"], 1, "nowhere.png"),
         (["in", "-o", "x.txt"], 2, "F.csv, F.json or DIR/ is expected"),
         (["in", "-o", "made/"], 1, "the network's output is no picture to put into made"),
@@ -130,7 +138,7 @@ def test_pictures_that_a_network_makes(folder, tmp_path):
     (tmp_path / "out").mkdir()
     run(made, *words, cwd=folder)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["in-a.png", "in-b.png", "in-deep-er-c.png"]
+    assert names == ["in-a.png", "in-b.png", "in-deep-d.png", "in-deep-er-c.png"]
     for source, name in zip(FOUND, names):
         pixels = decode_png((folder / source).read_bytes())
         wanted = np.full((SIDE, SIDE), 128)  # what is beside the picture is 0, the mean
