@@ -120,7 +120,7 @@ test:
 	$(CJSON)
 	@$(AGAIN) -j$$(nproc) all
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
-	@$(PYTHON) -m pytest -q -n $(WORKERS) --ignore=tests/slow tests
+	@$(PYTHON) -m pytest -q -n $(WORKERS) -m "not slow" tests
 
 # Within a minute: no program of a network is compiled, but for a few small ones.
 QUICK = front diagnostics/test_fix.py diagnostics/test_programs.py diagnostics/test_explain.py format graph plan/test_plan.py \
@@ -136,10 +136,10 @@ format:
 	@$(PYTHON) tests/lint.py --format
 
 test-slow: all
-	@$(PYTHON) -m pytest -q -n $$(nproc) tests/slow
+	@$(PYTHON) -m pytest -q -n $$(nproc) -m slow tests
 
 golden: all
-	$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests --golden
+	$(PYTHON) -m pytest -q -n $$(nproc) -m "not slow" tests --golden
 
 N    = 2000
 FROM = 1

@@ -37,6 +37,9 @@ AT_ONCE = 4  # tests that a worker has been given; it begins one when it knows t
 
 def pytest_collection_modifyitems(items):
     """The light ones come last, so that no worker is left alone with a long one."""
+    for item in items:
+        if harness.ROOT / "tests" / "slow" in item.path.parents:
+            item.add_marker("slow")
     items.sort(key=lambda item: item.path.relative_to(harness.ROOT / "tests").parts[0] in LIGHT)
 
 

@@ -20,6 +20,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -44,6 +45,15 @@ COMPUTING = ("gcc", "-Og", "-fira-region=one", "-fno-lto")
 JOINING = ("gcc", "-O1", "-fexpensive-optimizations", "-fno-lto")
 # As `netc build` says: for PyTorch's numbers and for the trainers of models/.
 AS_USERS = ("cc",)
+
+
+# What another test shows on this machine already is tested for other ones, and in further ways, by
+# `make test-slow`.
+def rarely(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+OF_ALL_TARGETS = ["native", rarely("x86-64-v3"), "portable"]
 
 TIMEOUT = 300  # seconds; no test waits longer on one command
 

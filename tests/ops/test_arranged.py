@@ -10,7 +10,7 @@ from write.test_emit import SYNTAX_CHECK
 
 GROUPS = [name for name in dir(arranged) if name.isupper() and name != "TRAIN"]
 AT_ONCE = 12  # uses in a network
-GRADCHECK = "--batch 5 --samples 20 --random-init --threads 1".split()
+GRADCHECK = "--batch 5 --samples 8 --random-init --threads 1".split()
 
 
 def parts():

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness import JOINING, QUICK, netc, network_file
+from harness import JOINING, OF_ALL_TARGETS, QUICK, netc, network_file, rarely
 from ops.cases import STATEMENTS, renamed
 from ops.one_image import difference
 
@@ -39,8 +39,8 @@ NET = """network alone {
 """
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
-@pytest.mark.parametrize("channels", [5, 16, 71, 96])
+@pytest.mark.parametrize("target", OF_ALL_TARGETS)
+@pytest.mark.parametrize("channels", [5, 16, 71, rarely(96)])
 def test_one_image_has_the_same_logits(tmp_path, channels, target):
     network = NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3))
     # Logits leave as floats.
@@ -60,7 +60,7 @@ WIDE = """network wide {
 """
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+@pytest.mark.parametrize("target", OF_ALL_TARGETS)
 @pytest.mark.parametrize("width", [331, 784])
 def test_threads_share_large_layers_of_one_image(tmp_path, width, target):
     network = WIDE.replace("WIDTH", str(width))
@@ -71,7 +71,7 @@ def test_threads_share_large_layers_of_one_image(tmp_path, width, target):
         assert difference(tmp_path, network, dtype, options, repeats=100, compiler=compiler) < close
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+@pytest.mark.parametrize("target", OF_ALL_TARGETS)
 def test_statements_of_the_table(tmp_path, target):
     """Alone, each keeps its shape; then on as many channels as fill a vector and some more."""
     statements = "".join(f"    {statement}\n" for statement in STATEMENTS)

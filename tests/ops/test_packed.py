@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness import JOINING, QUICK, ROOT, netc, network_file, run, trainer
+from harness import JOINING, QUICK, ROOT, netc, network_file, rarely, run, trainer
 from runs import blocks_of_noise, train_steps, write_pictures
 
 # Windows of one element and of more, strides that differ, dilation, a padding that a window hangs
@@ -69,7 +69,7 @@ def test_large_layers_are_packed():
     assert not packed_kernels("--fuse=winograd")
 
 
-@pytest.mark.parametrize("target", ["native", "portable"])
+@pytest.mark.parametrize("target", ["native", rarely("portable")])
 def test_values_are_those_of_plain_loops(tmp_path, target):
     expected = trained(tmp_path, "--kernels=reference", "--dtype=f64")
     found = trained(tmp_path, f"--target={target}", "--dtype=f64")

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import MODELS, netc
+from harness import MODELS, netc, rarely
 from ops.one_image import difference
 from runs import train_steps
 
@@ -68,7 +68,9 @@ def test_one_image_has_the_same_logits(tmp_path, target, dtype, split, close):
     assert difference(tmp_path, NET, dtype, *options) < close
 
 
-@pytest.mark.parametrize("name", ["cnn", "inception", "resnet", "densenet", "resnet18_cifar"])
+@pytest.mark.parametrize(
+    "name", ["cnn", "inception", "resnet", "densenet", rarely("resnet18_cifar")]
+)
 def test_models_stay_close_in_float32(tmp_path, name):
     assert difference(tmp_path, MODELS / f"{name}.net", "f32", repeats=2) < 1e-5
 
@@ -96,7 +98,7 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
 
 @pytest.mark.parametrize(
     "target, dtype, close",
-    [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)],
+    [("native", "f64", 1e-9), ("native", "f32", 2e-3), rarely("x86-64-v3", "f64", 1e-9)],
 )
 def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
     many = "activation,residual,gradient,pool,concat,statistics,winograd"
@@ -134,9 +136,9 @@ GRADIENTS = """network gradients {
     "target, dtype, close",
     [
         ("native", "f64", 1e-9),
-        ("native", "f32", 2e-3),
+        rarely("native", "f32", 2e-3),
         ("x86-64-v3", "f64", 1e-9),
-        ("portable", "f64", 1e-9),
+        rarely("portable", "f64", 1e-9),
     ],
 )
 def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):

@@ -14,6 +14,7 @@ from harness import (
     MODELS,
     drawn_state,
     netc,
+    rarely,
     read_log,
     read_safetensors,
     run,
@@ -49,7 +50,7 @@ LARGE = {"inception", "densenet"}
 TRAINED = [(*network, "specialised") for network in NETWORKS] + [
     (*network, "reference") for network in NETWORKS if network[0] not in LARGE
 ]
-STEPPED = TRAINED + [("densenet", "f64", "reference")]
+STEPPED = TRAINED + [rarely("densenet", "f64", "reference")]
 
 
 def initial_weights(network, folder):
@@ -128,6 +129,7 @@ def test_gradients(network, dtype, kernels, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_densenet_without_winograd(tmp_path):
     """So its float32 meets the bound of the others, on any processor."""
     check_gradients("densenet", "f32", "specialised", tmp_path, GRADIENT_RTOL, fuse=["--fuse=none"])

@@ -93,5 +93,6 @@ def follow(given, tmp_path, steps):
         agree("final", read_safetensors(tmp_path / "w"), "f64")
 
 
+@pytest.mark.slow
 def test_three_steps(given, tmp_path):
     follow(given, tmp_path, 3)

@@ -133,11 +133,13 @@ def exercise(trainer, data, threads, steps, batch):
     return bytes_trained
 
 
-def run_trainer(home, network, kernels, data, threads, steps):
+def run_trainer(home, network, kernels, data, threads, steps, batch):
     """All runs of one trainer: how many there were, and what was found."""
     try:
         trainer = build(home, network, kernels)
-        weights = [exercise(trainer, data, count, steps, BATCHES[kernels]) for count in threads]
+        weights = [
+            exercise(trainer, data, count, steps, batch or BATCHES[kernels]) for count in threads
+        ]
         if any(other != weights[0] for other in weights):
             raise Finding("the weights depend on the number of threads")
         return 4 * len(weights), None
@@ -152,13 +154,14 @@ def campaign(
     threads=THREADS,
     steps=2,
     processes=os.cpu_count(),
+    batch=None,
 ):
     """The closing line and the findings."""
     start = time.monotonic()
     data = write_digits(MADE / "digits")
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         done = [
-            pool.submit(run_trainer, *case, data, list(threads), steps)
+            pool.submit(run_trainer, *case, data, list(threads), steps, batch)
             for case in itertools.product(homes, networks, kernels)
         ]
         for through, job in enumerate(concurrent.futures.as_completed(done), 1):

@@ -23,6 +23,8 @@ def of_threads():
 @pytest.mark.parametrize("home", [of_addresses, of_threads])
 def test_a_network_under_a_sanitizer(home):
     with made_once("sanitize"):
-        line, findings = sanitize.campaign([home()], ["cnn"], ["specialised"], [1, 3], processes=1)
+        line, findings = sanitize.campaign(
+            [home()], ["cnn"], ["specialised"], [1, 3], processes=1, batch=20
+        )
     assert not findings, findings[0]
     assert " 8 runs on 1 to 3 threads, 0 findings" in line
