@@ -35,7 +35,9 @@ typedef struct NetError {
     char text[512];
 } NetError; /* no newline */
 /* One image's shape, of one to four axes: [c], [c, w], [c, h, w] or [c, d, h, w].  h and w are 1
- * where there is no such axis; d counts for four axes only. */
+ * where there is no such axis; d counts for four axes only.  A C program names
+ * what it sets, as {.rank = 3, .c = 3, .h = 28, .w = 28}: of a list that ends before the last
+ * field compilers warn. */
 typedef struct NetShape {
     int rank;
     int64_t c, h, w, d;
