@@ -9,7 +9,7 @@ from ops.test_emission import same_both_ways
 from write.test_emit import SYNTAX_CHECK
 
 GROUPS = [name for name in dir(arranged) if name.isupper() and name != "TRAIN"]
-AT_ONCE = 12  # uses in a network
+AT_ONCE = 24  # uses in a network
 GRADCHECK = "--batch 5 --samples 8 --random-init --threads 1".split()
 
 

@@ -63,7 +63,7 @@ STATEMENTS = [
 ] + cases.STATEMENTS
 
 
-AT_ONCE = 5  # statements in a network: each is built twice
+AT_ONCE = 10  # statements in a network: each is built twice
 
 
 def network(statements, loss="cross_entropy"):

@@ -58,7 +58,7 @@ def test_of_few_steps(layer, steps, tmp_path):
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_gradients_by_differences(layer):
-    run(trainer(network(layer, steps=4), "--dtype=f64"), "gradcheck", "--threads=1")
+    run(trainer(network(layer, steps=4), "--dtype=f64"), "gradcheck", "--samples=8", "--threads=1")
 
 
 def test_a_layer_used_again(tmp_path):

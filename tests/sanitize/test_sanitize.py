@@ -7,7 +7,7 @@ from sanitize import sanitize, sanitized
 
 def of_addresses():
     home = sanitize.furnished(
-        sanitize.MADE / "quick", sanitized.compiler(), sanitize.SANITIZERS["address"]
+        sanitize.MADE / "quick", sanitized.compiler(), f"-O0 -g {sanitize.SANITIZERS['address']}"
     )
     library = home / "build" / "libnet_f32.a"
     library.parent.mkdir(exist_ok=True)
