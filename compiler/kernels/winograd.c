@@ -22,7 +22,7 @@ bool is_plain_contraction(const Contraction *contraction)
     if (contraction->in_channels > MAX_SIZE || contraction->out_channels > MAX_SIZE
         || rows->positions > MAX_SIZE || columns->positions > MAX_SIZE)
         return false;
-    return rows->stride == 1 && columns->stride == 1 && rows->dilation == 1
+    return !rows->slices && rows->stride == 1 && columns->stride == 1 && rows->dilation == 1
            && columns->dilation == 1 && contraction->groups == 1 && !contraction->unweighted;
 }
 

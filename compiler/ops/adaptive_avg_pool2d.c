@@ -20,10 +20,10 @@ static bool infer(Node *node)
     return true;
 }
 
-/* Three axes are the reference's, and windows that are not all alike. */
+/* Windows that are not all alike are the reference's. */
 static bool has_kernels(const Node *node)
 {
-    return window_axes(node) <= 2 && fits_evenly(node);
+    return fits_evenly(node);
 }
 
 static bool emit(Kernel *kernel)
@@ -31,7 +31,7 @@ static bool emit(Kernel *kernel)
     const Node *node = kernel->node;
     if (!has_kernels(node))
         return false;
-    Axis rows = layer_axis(node, ROWS), columns = layer_axis(node, COLUMNS);
+    Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);
     emit_mean(kernel, rows, columns, 1 / ((double)rows.taps * (double)columns.taps));
     return true;
 }
@@ -56,7 +56,7 @@ static bool can_do_image_pool(const Node *node)
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
-    Axis rows = layer_axis(node, ROWS), columns = layer_axis(node, COLUMNS);
+    Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);
     image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
                                         .channels = input_shape(node).dim[0],
                                         .rows = rows,

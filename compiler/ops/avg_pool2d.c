@@ -64,10 +64,10 @@ static double divisor_of(const Node *node)
     return divisor_override(node) ? (double)divisor_override(node) : taps;
 }
 
-/* Three axes are the reference's, and windows that count differently. */
+/* Windows that count differently are the reference's. */
 static bool has_kernels(const Node *node)
 {
-    return window_axes(node) <= 2 && same_divisor(node);
+    return same_divisor(node);
 }
 
 static bool emit(Kernel *kernel)
@@ -75,7 +75,7 @@ static bool emit(Kernel *kernel)
     const Node *node = kernel->node;
     if (!has_kernels(node))
         return false;
-    emit_mean(kernel, layer_axis(node, 0), layer_axis(node, 1), 1 / divisor_of(node));
+    emit_mean(kernel, layer_rows(node), layer_axis(node, COLUMNS), 1 / divisor_of(node));
     return true;
 }
 
@@ -103,8 +103,8 @@ static void emit_image(ImageKernel *image)
     const Node *node = image->kernel.node;
     image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
                                         .channels = input_shape(node).dim[0],
-                                        .rows = layer_axis(node, 0),
-                                        .columns = layer_axis(node, 1),
+                                        .rows = layer_rows(node),
+                                        .columns = layer_axis(node, COLUMNS),
                                         .scale = 1 / divisor_of(node)});
 }
 
