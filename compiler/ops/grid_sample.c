@@ -1,7 +1,8 @@
 /* grid_sample.c: an image's values at places that a second tensor gives, and the places of an
- * affine map: spatial transformers (Jaderberg et al. 2015, https://arxiv.org/abs/1506.02025).  Each
- * lane looks at places of its own, so that the reference kernels are as good as any.
+ * affine map: spatial transformers (Jaderberg et al. 2015, https://arxiv.org/abs/1506.02025).
  */
+#include "kernels/grain/sampling.h"
+#include "kernels/image/sampling.h"
 #include "ops/operator.h"
 
 enum { MODE, PADDING_MODE, ALIGN_CORNERS };
@@ -48,6 +49,55 @@ static bool infer_sample(Node *node)
     return true;
 }
 
+static Sampling sampling_of(const Node *node)
+{
+    const char *mode = node->args[MODE].word, *padding = node->args[PADDING_MODE].word;
+    Shape image = input_shape(node), out = node->out->shape;
+    Sampling sampling = {
+        .axes = image.rank - 1,
+        .taps = mode == intern("nearest")   ? 1
+                : mode == intern("bicubic") ? 4
+                                            : 2,
+        .align_corners = node->args[ALIGN_CORNERS].integer[0],
+        .padding = padding == intern("zeros")    ? SAMPLE_ZEROS
+                   : padding == intern("border") ? SAMPLE_BORDER
+                                                 : SAMPLE_REFLECTION,
+        .channels = image.dim[0],
+        .plane = shape_plane(image),
+        .places = shape_plane(out),
+        .rows = out.dim[1],
+    };
+    for (int axis = 0; axis < sampling.axes; axis++)
+        sampling.size[axis] = image.dim[1 + axis];
+    return sampling;
+}
+
+static bool emit_sample(Kernel *kernel)
+{
+    const Sampling sampling = sampling_of(kernel->node);
+    if (!can_sample(&sampling, kernel->lanes))
+        return false;
+    if (kernel->stage == STAGE_FORWARD)
+        emit_samples(kernel, &sampling);
+    else if (kernel->node->which == 0)
+        emit_sampled_gradient(kernel, &sampling);
+    else
+        emit_place_gradient(kernel, &sampling);
+    return true;
+}
+
+static bool can_do_image_sample(const Node *node)
+{
+    const Sampling sampling = sampling_of(node);
+    return can_sample(&sampling, 1);
+}
+
+static void emit_image_sample(ImageKernel *image)
+{
+    const Sampling sampling = sampling_of(image->kernel.node);
+    image_samples(image, &sampling);
+}
+
 enum { SIZE, CORNERS };
 
 static const ArgSpec affine_args[] = {
@@ -91,11 +141,14 @@ const Operator operator_grid_sample = {
                "(grid[i, j, 0] + 1)*w/2 - 0.5; with align_corners (grid + 1)*(h - 1)/2",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html",
     .args = sample_args,
-    .traits = OP_JOINS,
+    .traits = OP_JOINS | OP_TAKES_EPILOGUE,
     .ranks = RANK(3) | RANK(4),
     .joined = 2,
     .input_gradient_reads = READS_X,
     .infer = infer_sample,
+    .emit = emit_sample,
+    .emit_image = emit_image_sample,
+    .can_do_image = can_do_image_sample,
 };
 
 const Operator operator_affine_grid = {
