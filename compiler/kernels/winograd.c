@@ -37,8 +37,7 @@ Int round_up_odd(Int count)
     return count | 1;
 }
 
-/* Taps of all positions that read a source. */
-static Int count_taps(const Axis *axis)
+Int count_taps(const Axis *axis)
 {
     Int count = 0;
     for (Int p = 0; p < axis->positions; p++)
