@@ -64,17 +64,19 @@ static double divisor_of(const Node *node)
     return divisor_override(node) ? (double)divisor_override(node) : taps;
 }
 
-/* Windows that count differently are the reference's. */
-static bool has_kernels(const Node *node)
+static SpanPool mean_spans(const Node *node)
 {
-    return same_divisor(node);
+    return span_pool(node, false, node->args[COUNT_INCLUDE_PAD].integer[0]);
 }
 
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    if (!has_kernels(node))
-        return false;
+    if (!same_divisor(node)) {
+        const SpanPool pool = mean_spans(node);
+        emit_span_pool(kernel, &pool);
+        return true;
+    }
     emit_mean(kernel, layer_rows(node), layer_axis(node, COLUMNS), 1 / divisor_of(node));
     return true;
 }
@@ -90,17 +92,21 @@ static bool is_mean_pool(const Node *node)
 
 static bool sums(const Node *node, const Node *sums)
 {
-    return has_kernels(node) && has_room_for_sums(sums);
+    return same_divisor(node) && has_room_for_sums(sums);
 }
 
 static bool can_do_image_pool(const Node *node)
 {
-    return has_kernels(node) && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
+    return !same_divisor(node) || layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
+    if (!same_divisor(node)) {
+        image_span_pool(image, mean_spans(node));
+        return;
+    }
     image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
                                         .channels = input_shape(node).dim[0],
                                         .rows = layer_rows(node),

@@ -269,8 +269,8 @@ static void emit_any_backward(Kernel *kernel)
     close_plane(kernel);
 }
 
-/* Adaptive windows that are not all alike are the reference's. */
-static bool has_kernels(const Node *node)
+/* Whether all are alike and the text of a row of taps is not too long. */
+static bool has_short_windows(const Node *node)
 {
     return (node->op->window == WINDOW_SLIDES || fits_evenly(node))
            && (pools_tiles(node) || layer_axis(node, COLUMNS).taps <= MAX_TAPS);
@@ -279,8 +279,13 @@ static bool has_kernels(const Node *node)
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!has_kernels(kernel->node))
-        return false;
+    if (!has_short_windows(kernel->node)) {
+        const SpanPool pool = span_pool(kernel->node, true, false);
+        if (!is_max_pool(kernel->node)) /* but for a long window with gaps */
+            return false;
+        emit_span_pool(kernel, &pool);
+        return true;
+    }
     if (!pools_tiles(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
     else if (forward)
@@ -290,15 +295,24 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool can_do_image_pool(const Node *node)
+static bool has_short_image_windows(const Node *node)
 {
     return (node->op->window == WINDOW_SLIDES || fits_evenly(node))
            && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
+static bool can_do_image_pool(const Node *node)
+{
+    return has_short_image_windows(node) || is_max_pool(node);
+}
+
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
+    if (!has_short_image_windows(node)) {
+        image_span_pool(image, span_pool(node, true, false));
+        return;
+    }
     image_window(image, (ChannelWindow){.kind = WINDOW_LARGEST,
                                         .channels = input_shape(node).dim[0],
                                         .rows = layer_rows(node),
