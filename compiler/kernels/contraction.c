@@ -226,6 +226,7 @@ void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
     if (is_listed(axis)) {
         kernel_line(kernel, "for (int reach = 0; reach < reached; reach++) {");
         kernel_line(kernel, "const int tap = taps[reach], line = lines[reach];");
+        kernel_line(kernel, "(void)tap; /* of what has no weights */");
         return;
     }
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", axis->taps);

@@ -42,18 +42,25 @@ static void declare_sliding(Kernel *kernel, const SpanAxis *along, int axis, con
                 along->sources, axis, along->sources);
 }
 
+/* How many a window has along the first axis, no number of a tap tells. */
+static void declare_taps(Kernel *kernel, const SpanAxis *along, int axis)
+{
+    kernel_line(kernel, "const int origin%d = %s%d;", axis, along->fitted ? "from" : "first", axis);
+    if (axis && along->fitted)
+        kernel_line(kernel, "const int size%d = to%d - from%d;", axis, axis, axis);
+    else if (axis)
+        kernel_line(kernel, "const int size%d = %lld;", axis, along->kernel);
+}
+
 void declare_span(Kernel *kernel, const SpanPool *pool, int axis, const char *position)
 {
     const SpanAxis *along = &pool->axis[axis];
     (along->fitted ? declare_fitted : declare_sliding)(kernel, along, axis, position);
-    if (pool->largest)
-        kernel_line(kernel, "const int origin%d = %s%d, size%d = %s;", axis,
-                    along->fitted ? "from" : "first", axis, axis,
-                    along->fitted ? format("to%d - from%d", axis, axis)
-                                  : format("%lld", along->kernel));
-    else if (along->fitted || !pool->counts_padding)
+    if (pool->largest && pool->notes)
+        declare_taps(kernel, along, axis);
+    else if (!pool->largest && (along->fitted || !pool->counts_padding))
         kernel_line(kernel, "const int count%d = to%d - from%d;", axis, axis, axis);
-    else
+    else if (!pool->largest)
         kernel_line(kernel, "const int count%d = (last%d < %lld ? last%d : %lld) - first%d;", axis,
                     axis, along->sources + along->before, axis, along->sources + along->before,
                     axis);

@@ -18,6 +18,7 @@ typedef struct SpanAxis {
 
 typedef struct SpanPool {
     bool largest;        /* else means */
+    bool notes;          /* of the largest values which tap each is */
     bool counts_padding; /* in a mean, what hangs over the end of the padding left out */
     Int channels;
     SpanAxis axis[SPAN_AXES];
@@ -27,7 +28,7 @@ typedef struct SpanPool {
 SpanPool span_pool(const Node *node, bool largest, bool counts_padding);
 /* Declares, of the window at `position` along an axis, an expression, the positions `from<axis>`
  * below `to<axis>` that lie inside; and of a mean `count<axis>`, by which it divides, of a maximum
- * `origin<axis>` and `size<axis>`, by which its taps are numbered. */
+ * `origin<axis>` and `size<axis>`, by which its taps are numbered, unless they are not wanted. */
 void declare_span(Kernel *kernel, const SpanPool *pool, int axis, const char *position);
 /* The window's loops over its values, of which there are SPAN_AXES, at<axis>. */
 void open_span_loops(Kernel *kernel);
@@ -37,6 +38,6 @@ const char *span_tap(void);
 const char *span_place(const SpanPool *pool, const char *name, bool of_sources);
 
 /* The kernel of a grain, of both stages. */
-void emit_span_pool(Kernel *kernel, const SpanPool *pool);
+void emit_span_pool(Kernel *kernel, SpanPool pool);
 
 #endif

@@ -24,8 +24,7 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     if (!fits_evenly(node)) {
-        const SpanPool pool = span_pool(node, false, false);
-        emit_span_pool(kernel, &pool);
+        emit_span_pool(kernel, span_pool(node, false, false));
         return true;
     }
     Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);

@@ -73,8 +73,7 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     if (!same_divisor(node)) {
-        const SpanPool pool = mean_spans(node);
-        emit_span_pool(kernel, &pool);
+        emit_span_pool(kernel, mean_spans(node));
         return true;
     }
     emit_mean(kernel, layer_rows(node), layer_axis(node, COLUMNS), 1 / divisor_of(node));

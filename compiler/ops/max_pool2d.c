@@ -280,10 +280,9 @@ static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
     if (!has_short_windows(kernel->node)) {
-        const SpanPool pool = span_pool(kernel->node, true, false);
         if (!is_max_pool(kernel->node)) /* but for a long window with gaps */
             return false;
-        emit_span_pool(kernel, &pool);
+        emit_span_pool(kernel, span_pool(kernel->node, true, false));
         return true;
     }
     if (!pools_tiles(kernel->node))

@@ -51,9 +51,6 @@ static void largest_forward(Kernel *kernel, const SpanPool *pool)
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
-    else
-        for (int axis = 0; axis < SPAN_AXES; axis++)
-            kernel_line(kernel, "(void)origin%d, (void)size%d;", axis, axis);
 }
 
 static void mean_forward(Kernel *kernel, const SpanPool *pool)
@@ -118,8 +115,9 @@ static void emit_backward(Kernel *kernel, const SpanPool *pool)
     close_places(kernel);
 }
 
-void emit_span_pool(Kernel *kernel, const SpanPool *pool)
+void emit_span_pool(Kernel *kernel, SpanPool pool)
 {
+    pool.notes = kernel->training;
     kernel->algorithm = "Windows that are not all alike: each is found by itself.";
-    (kernel->stage == STAGE_FORWARD ? emit_forward : emit_backward)(kernel, pool);
+    (kernel->stage == STAGE_FORWARD ? emit_forward : emit_backward)(kernel, &pool);
 }

@@ -27,11 +27,8 @@ void image_span_pool(ImageKernel *image, SpanPool pool)
     kernel_line(kernel, "const int window0 = line / %lld, window1 = line %% %lld;", rows, rows);
     kernel_line(kernel, "for (int window2 = 0; window2 < %lld; window2++) {",
                 pool.axis[2].positions);
-    for (int axis = 0; axis < SPAN_AXES; axis++) {
+    for (int axis = 0; axis < SPAN_AXES; axis++)
         declare_span(kernel, &pool, axis, format("window%d", axis));
-        if (pool.largest)
-            kernel_line(kernel, "(void)origin%d, (void)size%d;", axis, axis);
-    }
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
         pool_channels(image, &pool, kernel->lanes);
