@@ -132,6 +132,85 @@ static bool infer_affine(Node *node)
     return true;
 }
 
+/* What a position's numbers are: the last axis's, then the one's before it, and so on, each from -1
+ * to 1 between the outer values' middles, or edges. */
+static void declare_bases(Kernel *kernel, const ArgValue *size, bool corners)
+{
+    for (int k = 0; k < size->count; k++) {
+        int axis = size->count - 1 - k;
+        double all = (double)size->integer[axis], step = 2 / all, first = 1 / all - 1;
+        if (corners) {
+            step = all > 1 ? 2 / (all - 1) : 0;
+            first = all > 1 ? -1 : 0;
+        }
+        kernel_line(kernel, "const real base%d = (real)i%d * (real)%.17g + (real)%.17g;", k, axis,
+                    step, first);
+    }
+}
+
+/* The loops over the positions from axis `from` on; inside, `place` is their number. */
+static void open_positions(Kernel *kernel, const ArgValue *size, int from)
+{
+    for (int axis = from; axis < size->count; axis++)
+        kernel_line(kernel, "for (int i%d = 0; i%d < %lld; i%d++) {", axis, axis,
+                    size->integer[axis], axis);
+    kernel_line(kernel, "const int64_t place = %s;",
+                size->count == 2
+                    ? format("i0 * %lldL + i1", size->integer[1])
+                    : format("(i0 * %lldL + i1) * %lldL + i2", size->integer[1], size->integer[2]));
+}
+
+static void close_positions(Kernel *kernel, int count)
+{
+    for (int i = 0; i < count; i++)
+        kernel_line(kernel, "}");
+}
+
+static void emit_grid(Kernel *kernel, const ArgValue *size, bool corners)
+{
+    int axes = size->count;
+    open_pieces(kernel, "i0", size->integer[0]);
+    open_positions(kernel, size, 1);
+    declare_bases(kernel, size, corners);
+    for (int r = 0; r < axes; r++) {
+        Text sum = {0};
+        for (int k = 0; k < axes; k++)
+            text_add(&sum, "x[%d] * base%d + ", r * (axes + 1) + k, k);
+        kernel_line(kernel, "y[place * %d + %d] = %sx[%d];", axes, r, text_chars(&sum),
+                    r * (axes + 1) + axes);
+    }
+    close_positions(kernel, axes);
+}
+
+/* Each row of the map by itself: its sums are over all places. */
+static void emit_grid_gradient(Kernel *kernel, const ArgValue *size, bool corners)
+{
+    int axes = size->count;
+    open_pieces(kernel, "r", axes);
+    for (int k = 0; k <= axes; k++)
+        kernel_line(kernel, "vec sum%d = { 0 };", k);
+    open_positions(kernel, size, 0);
+    declare_bases(kernel, size, corners);
+    kernel_line(kernel, "const vec d = dy[place * %d + r];", axes);
+    for (int k = 0; k < axes; k++)
+        kernel_line(kernel, "sum%d += d * base%d;", k, k);
+    kernel_line(kernel, "sum%d += d;", axes);
+    close_positions(kernel, axes);
+    for (int k = 0; k <= axes; k++)
+        kernel_line(kernel, "dx[r * %d + %d] %s sum%d;", axes + 1, k,
+                    kernel->node->accumulate ? "+=" : "=", k);
+    kernel_line(kernel, "}");
+}
+
+static bool emit_affine(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    bool corners = node->args[CORNERS].integer[0];
+    (kernel->stage == STAGE_FORWARD ? emit_grid : emit_grid_gradient)(kernel, &node->args[SIZE],
+                                                                      corners);
+    return true;
+}
+
 const Operator operator_grid_sample = {
     .name = "grid_sample",
     .summary = "An image's values at the places that a grid gives.",
@@ -160,4 +239,5 @@ const Operator operator_affine_grid = {
     .args = affine_args,
     .ranks = RANK(2),
     .infer = infer_affine,
+    .emit = emit_affine,
 };

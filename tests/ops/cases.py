@@ -1334,7 +1334,15 @@ ROWS = [
             "permute([1, 2, 3, 0]) } };  reshape([_, 10, 9])",
         ],
     ),
-    Row(affine_grid, torch_affine_grid, {"align_corners": [True, False]}),
+    Row(
+        affine_grid,
+        torch_affine_grid,
+        {"align_corners": [True, False]},
+        statements=[
+            "grid_sample(padding_mode=border) { branch { }  branch { flatten;  linear(6) as turn;  "
+            "reshape([2, 3]);  affine_grid([10, 9]) } }"
+        ],
+    ),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
     *(
