@@ -9,9 +9,10 @@
  * the products, [points][out_channels][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters, [points][in_channels][out_channels], are transformed once for
  * all grains, or, where they are many, anew for each, into `workspace`:
- * that costs what a few multiply-adds of a tile do.  Of a volume each slice is computed by itself, as
- * a plane whose channels are those of all the slices that its window reads.  The two transforms are inlined: where a
- * point lies is then part of each load and store, and not computed 36 times for every tile.
+ * that costs what a few multiply-adds of a tile do.  Of a volume each slice is computed by itself,
+ * as a plane whose channels are those of all the slices that its window reads.  The two transforms
+ * are inlined: where a point lies is then part of each load and store, and not computed 36 times
+ * for every tile.
  */
 #include "kernels/grain/winograd.h"
 #include "kernels/grain/norm.h"
@@ -35,7 +36,8 @@ enum {
 
 typedef struct Winograd {
     Kernel *kernel;
-    /* with the positions that a pool covers, and none of its axes backward; of a volume a slice's */
+    /* with the positions that a pool covers, and none of its axes backward; of a volume, of a
+     * slice */
     const Contraction *contraction;
     Axis slices;
     Int ins;      /* channels of all slices that a window reads */
