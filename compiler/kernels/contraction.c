@@ -1,6 +1,8 @@
 /* contraction.c: see contraction.h. */
 #include "kernels/contraction.h"
 
+#include <string.h>
+
 Axis layer_axis(const Node *node, int axis)
 {
     int number = window_axes(node) - 2 + axis;
@@ -19,9 +21,42 @@ Axis layer_axis(const Node *node, int axis)
     };
 }
 
+static const Axis *kept_axis(Axis axis)
+{
+    Axis *kept = NEW(Axis);
+    *kept = axis;
+    return kept;
+}
+
+static Axis rows_of_slices(Axis slices, Axis rows)
+{
+    return (Axis){
+        .sources = slices.sources * rows.sources,
+        .positions = slices.positions * rows.positions,
+        .taps = slices.taps * rows.taps,
+        .stride = 1,
+        .dilation = 1,
+        .backward = rows.backward,
+        .slices = kept_axis(slices),
+        .rows = kept_axis(rows),
+    };
+}
+
+Axis layer_rows(const Node *node)
+{
+    Axis rows = layer_axis(node, ROWS);
+    return window_axes(node) < 3 ? rows : rows_of_slices(layer_axis(node, SLICES), rows);
+}
+
 Int axis_source(const Axis *axis, Int position, Int tap)
 {
     Int source;
+    if (axis->slices) {
+        const Axis *rows = axis->rows;
+        Int slice = axis_source(axis->slices, position / rows->positions, tap / rows->taps),
+            row = axis_source(rows, position % rows->positions, tap % rows->taps);
+        return slice < 0 || row < 0 ? -1 : slice * rows->sources + row;
+    }
     if (axis->backward) {
         Int reached = position + axis->before - tap * axis->dilation;
         if (reached < 0 || reached % axis->stride != 0)
@@ -35,6 +70,8 @@ Int axis_source(const Axis *axis, Int position, Int tap)
 
 Axis reversed(Axis axis)
 {
+    if (axis.slices)
+        return rows_of_slices(reversed(*axis.slices), reversed(*axis.rows));
     Int sources = axis.sources;
     axis.sources = axis.positions;
     axis.positions = sources;
@@ -94,35 +131,109 @@ void open_run(Kernel *kernel, const Axis *axis, Run run)
 
 bool every_tap_lies_inside(const Axis *axis)
 {
+    if (axis->slices)
+        return every_tap_lies_inside(axis->slices) && every_tap_lies_inside(axis->rows);
     for (Int tap = 0; tap < axis->taps; tap++)
         if (axis_source(axis, 0, tap) < 0 || axis_source(axis, axis->positions - 1, tap) < 0)
             return false;
     return !axis->backward || axis->stride == 1;
 }
 
-void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
+/* Declares `name`, the source that `tap` reads at `position`, all three expressions, and goes on
+ * with the next where there is none, which is not asked of a tap that is always `inside`. */
+static void reach(Kernel *kernel, const Axis *axis, const char *name, const char *position,
+                  const char *tap, bool inside)
 {
     long long stride = axis->stride, dilation = axis->dilation, before = axis->before,
               sources = axis->sources;
-    bool inside = several || every_tap_lies_inside(axis);
-    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", axis->taps);
     if (!axis->backward) {
-        kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation,
-                    before);
+        kernel_line(kernel, "const int %s = %s * %lld + %s * %lld - %lld;", name, position, stride,
+                    tap, dilation, before);
         if (!inside)
-            kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
+            kernel_line(kernel, "if (%s < 0 || %s >= %lld)", name, name, sources);
     } else if (stride == 1) {
-        kernel_line(kernel, "const int line = row + %lld - tap * %lld;", before, dilation);
+        kernel_line(kernel, "const int %s = %s + %lld - %s * %lld;", name, position, before, tap,
+                    dilation);
         if (!inside)
-            kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
+            kernel_line(kernel, "if (%s < 0 || %s >= %lld)", name, name, sources);
     } else {
-        kernel_line(kernel, "const int reached = row + %lld - tap * %lld, line = reached / %lld;",
-                    before, dilation, stride);
-        kernel_line(kernel, "if (reached < 0 || reached %% %lld != 0 || line >= %lld)", stride,
-                    sources);
+        const char *reached = strcmp(name, "line") == 0 ? "reached" : format("%s_reached", name);
+        kernel_line(kernel, "const int %s = %s + %lld - %s * %lld, %s = %s / %lld;", reached,
+                    position, before, tap, dilation, name, reached, stride);
+        kernel_line(kernel, "if (%s < 0 || %s %% %lld != 0 || %s >= %lld)", reached, reached,
+                    stride, name, sources);
     }
     if (!inside)
         kernel_line(kernel, "    continue;");
+}
+
+static void reach_line_of_slices(Kernel *kernel, const Axis *axis, const char *slice,
+                                 const char *row, const char *far, const char *near)
+{
+    const Axis *slices = axis->slices, *rows = axis->rows;
+    reach(kernel, slices, "at_slice", slice, far, every_tap_lies_inside(slices));
+    reach(kernel, rows, "at_row", row, near, every_tap_lies_inside(rows));
+    kernel_line(kernel, "const int line = at_slice * %lld + at_row;", rows->sources);
+}
+
+void reach_line(Kernel *kernel, const Axis *axis)
+{
+    const Axis *rows = axis->rows;
+    if (axis->slices)
+        reach_line_of_slices(kernel, axis, format("(row / %lld)", rows->positions),
+                             format("(row %% %lld)", rows->positions),
+                             format("(tap / %lld)", rows->taps),
+                             format("(tap %% %lld)", rows->taps));
+    else
+        reach(kernel, axis, "line", "row", "tap", false);
+}
+
+enum { MAX_LISTED = 512 }; /* of a window's rows: they stand on the stack */
+
+static bool is_listed(const Axis *axis)
+{
+    return axis->slices && axis->taps <= MAX_LISTED;
+}
+
+void declare_row_taps(Kernel *kernel, const Axis *axis)
+{
+    if (!is_listed(axis))
+        return;
+    Kernel function = begin_function(kernel);
+    const Axis *slices = axis->slices, *rows = axis->rows;
+    kernel_line(&function, "int count = 0;");
+    kernel_line(&function, "const int slice = row / %lld, place = row %% %lld;", rows->positions,
+                rows->positions);
+    kernel_line(&function, "for (int far = 0; far < %lld; far++)", slices->taps);
+    kernel_line(&function, "for (int near = 0; near < %lld; near++) {", rows->taps);
+    reach_line_of_slices(&function, axis, "slice", "place", "far", "near");
+    kernel_line(&function, "taps[count] = far * %lld + near;", rows->taps);
+    kernel_line(&function, "lines[count++] = line;");
+    kernel_line(&function, "}");
+    kernel_line(&function, "return count;");
+    const char *name =
+        end_function(kernel, &function,
+                     "/* Of a window at a row of a volume: which of its rows, slice by slice, read "
+                     "which rows of\n"
+                     " * the sources.  How many there are. */",
+                     "static int ", "reached_rows", "(int *taps, int *lines, int row)");
+    kernel_line(kernel, "int taps[%lld], lines[%lld];", axis->taps, axis->taps);
+    kernel_line(kernel, "const int reached = %s(taps, lines, row);", name);
+}
+
+void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
+{
+    if (is_listed(axis)) {
+        kernel_line(kernel, "for (int reach = 0; reach < reached; reach++) {");
+        kernel_line(kernel, "const int tap = taps[reach], line = lines[reach];");
+        kernel_line(kernel, "(void)tap; /* of what has no weights */");
+        return;
+    }
+    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", axis->taps);
+    if (axis->slices)
+        reach_line(kernel, axis);
+    else
+        reach(kernel, axis, "line", "row", "tap", several || every_tap_lies_inside(axis));
 }
 
 void open_row_taps(Kernel *kernel, const Axis *axis)
@@ -134,6 +245,8 @@ void open_row_taps(Kernel *kernel, const Axis *axis)
 
 static bool is_whole(const Axis *axis)
 {
+    if (axis->slices)
+        return is_whole(axis->slices) && is_whole(axis->rows);
     return axis->taps == 1 && axis->stride == 1 && axis->before == 0
            && axis->sources == axis->positions;
 }
@@ -147,7 +260,8 @@ void flatten_spatial(Contraction *contraction)
 {
     Axis *rows = &contraction->rows, *columns = &contraction->columns;
     columns->sources = columns->positions = rows->sources * columns->sources;
-    rows->sources = rows->positions = 1;
+    *rows = (Axis){.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
+    rows->backward = columns->backward;
 }
 
 Contraction reversed_contraction(const Contraction *forward, bool accumulate)

@@ -14,12 +14,17 @@ typedef struct Axis {
     Int sources, positions, taps;
     Int stride, dilation, before;
     bool backward; /* positions are the window's inputs, sources its outputs */
+    /* of a volume: the rows of all its slices, slice by slice, are one axis, and so are the
+     * window's; its stride and the like are those of these two.  NULL: an axis of its own */
+    const struct Axis *slices, *rows;
 } Axis;
 
-enum { ROWS, COLUMNS }; /* a plane's axes: the last two of a shape */
+enum { SLICES = -1, ROWS, COLUMNS }; /* a volume's axes: the last three of a shape */
 /* Of a layer's window: from x to y where it slides; of a transposed one, whose x is what it
  * slides to, from y to x.  The rows of a [channels, length] are one. */
 Axis layer_axis(const Node *node, int axis);
+/* The axis of all its rows: of a volume those of all slices. */
+Axis layer_rows(const Node *node);
 /* The source a tap reads, or -1 when it falls outside. */
 Int axis_source(const Axis *axis, Int position, Int tap);
 /* that a tile which begins at `column` counts from */
@@ -40,9 +45,13 @@ void split_columns(const Axis *axis, Int width, RunList *runs);
 /* Opens the loop (or the plain braces) over a run; inside, `column` is the
  * tile's first column and `source` the source element it starts from. */
 void open_run(Kernel *kernel, const Axis *axis, Run run);
+/* Where position `row` is known, before those loops: of a volume, which taps it reads. */
+void declare_row_taps(Kernel *kernel, const Axis *axis);
 /* Opens the loop over a row's taps; inside, `tap` and `line`, the source row for the position
  * `row`.  Taps in the padding are left out, or with `several` rows are left to each. */
 void open_tap_lines(Kernel *kernel, const Axis *axis, bool several);
+/* In a loop over taps, or rows: `line`; goes on with the next where it lies in the padding. */
+void reach_line(Kernel *kernel, const Axis *axis);
 void open_row_taps(Kernel *kernel, const Axis *axis);
 
 /* out[t, p] (+)= bias[t] + sum over n, k of weight[t, n, k] * in[n, source(p, k)],

@@ -206,6 +206,19 @@ static void emit_sign(Module *module)
                           "splat(-1), x));\n}\n\n");
 }
 
+/* By a number that leaves no room for what is less than 1: Cody and Waite's, as exponential.c. */
+static void emit_floor(Module *module)
+{
+    const char *magic = module->f64 ? "(real)0x1.8p52" : "(real)0x1.8p23";
+    text_add(module->out,
+             "/* The whole number that is no more, of lanes that are not larger than the numbers "
+             "that are exact. */\n"
+             "static inline vec vec_floor(vec x)\n{\n"
+             "    const vec whole = x + %s - %s;\n"
+             "    return vec_select(whole > x, whole - (real)1, whole);\n}\n\n",
+             magic, magic);
+}
+
 /* A small function: how a call of it is seen, and which other helpers it calls. */
 typedef struct Helper {
     const char *call, *calls;
@@ -230,6 +243,7 @@ static const Helper helpers[] = {
     {"vec_max(", "vec_select(", emit_maximum},
     {"vec_min(", "vec_select(", emit_minimum},
     {"vec_abs(", "vec_select( splat(", emit_absolute},
+    {"vec_floor(", "vec_select(", emit_floor},
     {"vec_sign(", "vec_select( splat(", emit_sign},
     {"vec_log(", "", emit_logarithm},
     {"vec_log1p(", "vec_select( splat(", emit_logarithm_beside_1},

@@ -22,7 +22,7 @@ bool is_plain_contraction(const Contraction *contraction)
     if (contraction->in_channels > MAX_SIZE || contraction->out_channels > MAX_SIZE
         || rows->positions > MAX_SIZE || columns->positions > MAX_SIZE)
         return false;
-    return rows->stride == 1 && columns->stride == 1 && rows->dilation == 1
+    return !rows->slices && rows->stride == 1 && columns->stride == 1 && rows->dilation == 1
            && columns->dilation == 1 && contraction->groups == 1 && !contraction->unweighted;
 }
 
@@ -37,8 +37,7 @@ Int round_up_odd(Int count)
     return count | 1;
 }
 
-/* Taps of all positions that read a source. */
-static Int count_taps(const Axis *axis)
+Int count_taps(const Axis *axis)
 {
     Int count = 0;
     for (Int p = 0; p < axis->positions; p++)

@@ -32,6 +32,8 @@ bool winograd_fits(const Contraction *contraction);
  * each point: at an odd distance no two of them want the same place in a cache. */
 Int round_up_odd(Int count);
 
+/* Taps of all positions that read a source. */
+Int count_taps(const Axis *axis);
 /* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the
  * padding. */
 double direct_work(const Contraction *contraction);

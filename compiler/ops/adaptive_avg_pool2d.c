@@ -20,18 +20,14 @@ static bool infer(Node *node)
     return true;
 }
 
-/* Three axes are the reference's, and windows that are not all alike. */
-static bool has_kernels(const Node *node)
-{
-    return window_axes(node) <= 2 && fits_evenly(node);
-}
-
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    if (!has_kernels(node))
-        return false;
-    Axis rows = layer_axis(node, ROWS), columns = layer_axis(node, COLUMNS);
+    if (!fits_evenly(node)) {
+        emit_span_pool(kernel, span_pool(node, false, false));
+        return true;
+    }
+    Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);
     emit_mean(kernel, rows, columns, 1 / ((double)rows.taps * (double)columns.taps));
     return true;
 }
@@ -44,19 +40,23 @@ static bool is_mean_pool(const Node *node)
 
 static bool sums(const Node *node, const Node *sums)
 {
-    return has_kernels(node) && has_room_for_sums(sums);
+    return fits_evenly(node) && has_room_for_sums(sums);
 }
 
 static bool can_do_image_pool(const Node *node)
 {
     Axis columns = layer_axis(node, COLUMNS);
-    return has_kernels(node) && (columns.taps <= MAX_IMAGE_TAPS || columns.positions == 1);
+    return !fits_evenly(node) || columns.taps <= MAX_IMAGE_TAPS || columns.positions == 1;
 }
 
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
-    Axis rows = layer_axis(node, ROWS), columns = layer_axis(node, COLUMNS);
+    if (!fits_evenly(node)) {
+        image_span_pool(image, span_pool(node, false, false));
+        return;
+    }
+    Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);
     image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
                                         .channels = input_shape(node).dim[0],
                                         .rows = rows,

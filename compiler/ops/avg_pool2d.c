@@ -64,18 +64,19 @@ static double divisor_of(const Node *node)
     return divisor_override(node) ? (double)divisor_override(node) : taps;
 }
 
-/* Three axes are the reference's, and windows that count differently. */
-static bool has_kernels(const Node *node)
+static SpanPool mean_spans(const Node *node)
 {
-    return window_axes(node) <= 2 && same_divisor(node);
+    return span_pool(node, false, node->args[COUNT_INCLUDE_PAD].integer[0]);
 }
 
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    if (!has_kernels(node))
-        return false;
-    emit_mean(kernel, layer_axis(node, 0), layer_axis(node, 1), 1 / divisor_of(node));
+    if (!same_divisor(node)) {
+        emit_span_pool(kernel, mean_spans(node));
+        return true;
+    }
+    emit_mean(kernel, layer_rows(node), layer_axis(node, COLUMNS), 1 / divisor_of(node));
     return true;
 }
 
@@ -90,21 +91,25 @@ static bool is_mean_pool(const Node *node)
 
 static bool sums(const Node *node, const Node *sums)
 {
-    return has_kernels(node) && has_room_for_sums(sums);
+    return same_divisor(node) && has_room_for_sums(sums);
 }
 
 static bool can_do_image_pool(const Node *node)
 {
-    return has_kernels(node) && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
+    return !same_divisor(node) || layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
+    if (!same_divisor(node)) {
+        image_span_pool(image, mean_spans(node));
+        return;
+    }
     image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
                                         .channels = input_shape(node).dim[0],
-                                        .rows = layer_axis(node, 0),
-                                        .columns = layer_axis(node, 1),
+                                        .rows = layer_rows(node),
+                                        .columns = layer_axis(node, COLUMNS),
                                         .scale = 1 / divisor_of(node)});
 }
 

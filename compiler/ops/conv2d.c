@@ -187,11 +187,11 @@ static bool is_pointwise_conv2d(const Node *node)
 }
 
 /* ------------------------------------------------------------- kernels
- * Padding that holds something else is the reference's, and so are three axes. */
+ * Padding that holds something else is the reference's. */
 
 static bool has_kernels(const Node *node)
 {
-    return pads_with_zeros(node) && window_axes(node) <= 2;
+    return pads_with_zeros(node);
 }
 
 static bool pools(const Node *node, const Node *pool)

@@ -139,8 +139,8 @@ static Contraction down_contraction(const Node *node)
         .groups = groups,
         .out_channels = weight->dim[0] / groups,
         .in_channels = weight->dim[1],
-        .rows = layer_axis(node, 0),
-        .columns = layer_axis(node, 1),
+        .rows = layer_rows(node),
+        .columns = layer_axis(node, COLUMNS),
         .group_step = weight->dim[0] / groups * weight->dim[1] * taps,
         .out_step = weight->dim[1] * taps,
         .in_step = taps,
@@ -175,7 +175,7 @@ enum {
 
 static bool has_short_tiles(const Node *node)
 {
-    return window_axes(node) <= 2 && layer_axis(node, COLUMNS).stride <= MAX_STRIDE;
+    return layer_axis(node, COLUMNS).stride <= MAX_STRIDE;
 }
 
 static bool emit(Kernel *kernel)

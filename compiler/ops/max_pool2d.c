@@ -152,6 +152,7 @@ static void open_plane(Kernel *kernel, const Axis *rows)
 {
     open_pieces(kernel, "c", input_shape(kernel->node).dim[0]);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
+    declare_row_taps(kernel, rows);
 }
 
 static void close_plane(Kernel *kernel)
@@ -189,7 +190,7 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
 
 static void emit_any_forward(Kernel *kernel)
 {
-    Axis rows = layer_axis(kernel->node, 0), columns = layer_axis(kernel->node, 1);
+    Axis rows = layer_rows(kernel->node), columns = layer_axis(kernel->node, COLUMNS);
     RunList runs = {0};
     split_columns(&columns, 1, &runs);
     open_plane(kernel, &rows);
@@ -257,8 +258,8 @@ static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns,
 
 static void emit_any_backward(Kernel *kernel)
 {
-    Axis rows = reversed(layer_axis(kernel->node, 0)),
-         columns = reversed(layer_axis(kernel->node, 1));
+    Axis rows = reversed(layer_rows(kernel->node)),
+         columns = reversed(layer_axis(kernel->node, COLUMNS));
     RunList runs = {0};
     split_columns(&columns, columns.stride < MAX_TAPS ? columns.stride : MAX_TAPS, &runs);
     open_plane(kernel, &rows);
@@ -268,18 +269,22 @@ static void emit_any_backward(Kernel *kernel)
     close_plane(kernel);
 }
 
-/* Three axes are the reference's, and adaptive windows that are not all alike. */
-static bool has_kernels(const Node *node)
+/* Whether all are alike and the text of a row of taps is not too long. */
+static bool has_short_windows(const Node *node)
 {
-    return window_axes(node) <= 2 && (node->op->window == WINDOW_SLIDES || fits_evenly(node))
+    return (node->op->window == WINDOW_SLIDES || fits_evenly(node))
            && (pools_tiles(node) || layer_axis(node, COLUMNS).taps <= MAX_TAPS);
 }
 
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!has_kernels(kernel->node))
-        return false;
+    if (!has_short_windows(kernel->node)) {
+        if (!is_max_pool(kernel->node)) /* but for a long window with gaps */
+            return false;
+        emit_span_pool(kernel, span_pool(kernel->node, true, false));
+        return true;
+    }
     if (!pools_tiles(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
     else if (forward)
@@ -289,19 +294,28 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static bool has_short_image_windows(const Node *node)
+{
+    return (node->op->window == WINDOW_SLIDES || fits_evenly(node))
+           && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
+}
+
 static bool can_do_image_pool(const Node *node)
 {
-    return window_axes(node) <= 2 && (node->op->window == WINDOW_SLIDES || fits_evenly(node))
-           && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
+    return has_short_image_windows(node) || is_max_pool(node);
 }
 
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
+    if (!has_short_image_windows(node)) {
+        image_span_pool(image, span_pool(node, true, false));
+        return;
+    }
     image_window(image, (ChannelWindow){.kind = WINDOW_LARGEST,
                                         .channels = input_shape(node).dim[0],
-                                        .rows = layer_axis(node, 0),
-                                        .columns = layer_axis(node, 1)});
+                                        .rows = layer_rows(node),
+                                        .columns = layer_axis(node, COLUMNS)});
 }
 
 #define REFERENCE(page) "https://pytorch.org/docs/stable/generated/torch.nn." page ".html"

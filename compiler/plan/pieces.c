@@ -49,10 +49,12 @@ static const double SAVED = 2.5;
 
 static bool may_be_winograd(const Plan *plan, const Node *node)
 {
-    if (!(plan->fuse & FUSE_WINOGRAD) || node->op->window != WINDOW_SLIDES
-        || window_axes(node) != 2)
+    if (!(plan->fuse & FUSE_WINOGRAD) || node->op->window != WINDOW_SLIDES || window_axes(node) < 2)
         return false;
-    Window rows = node_window(node, 0), columns = node_window(node, 1);
+    int axes = window_axes(node);
+    if (axes == 3 && (node_window(node, 0).stride != 1 || node_window(node, 0).dilation != 1))
+        return false;
+    Window rows = node_window(node, axes - 2), columns = node_window(node, axes - 1);
     return rows.kernel == columns.kernel && (rows.kernel == 3 || rows.kernel == 5)
            && rows.stride == 1 && columns.stride == 1 && rows.dilation == 1
            && columns.dilation == 1;

@@ -1032,6 +1032,8 @@ CONVOLUTIONS = {
         "reshape([_, 2, 5, 9]);  conv3d(4, 3, padding=1) as solid1;  relu;  reshape([_, 10, 9])",
         "reshape([_, 5, 2, 9]);  conv3d(8, [3, 1, 3], padding=same, groups=4) as solid2;  tanh;  "
         "conv3d(4, 1) as solid3;  reshape([_, 10, 9])",
+        "reshape([_, 2, 5, 9]);  conv3d(4, [2, 3, 3], stride=[1, 2, 1], padding=[1, 2, 0], "
+        "dilation=[2, 1, 2], groups=2) as solid4;  upsample(size=[2, 5, 9]);  reshape([_, 10, 9])",
     ],
 }
 TRANSPOSED = {
@@ -1075,6 +1077,8 @@ MAX_POOLS = {
     "max_pool3d": [
         "reshape([_, 2, 5, 9]);  relu;  max_pool3d([2, 3, 3], stride=1, padding=1);  "
         "slice(0, 2, axis=1);  reshape([_, 10, 9])",
+        "reshape([_, 2, 5, 9]);  max_pool3d(2, stride=[1, 2, 2], dilation=[1, 2, 1], padding=1, "
+        "ceil_mode=true);  upsample(size=[2, 5, 9]);  reshape([_, 10, 9])",
     ],
 }
 AVG_POOLS = {
@@ -1321,8 +1325,24 @@ ROWS = [
             "padding_mode": ["zeros", "border", "reflection"],
             "align_corners": [True, False],
         },
+        statements=[
+            "grid_sample(padding_mode=reflection) { branch { }  branch { conv2d(2, 3, padding=1) "
+            "as place1;  permute([1, 2, 0]) } };  relu",
+            "grid_sample(mode=bicubic, padding_mode=border, align_corners=true) { branch { }  "
+            "branch { conv2d(2, 1) as place2;  permute([1, 2, 0]) } };  tanh",
+            "reshape([_, 2, 5, 9]);  grid_sample { branch { }  branch { conv3d(3, 1) as place3;  "
+            "permute([1, 2, 3, 0]) } };  reshape([_, 10, 9])",
+        ],
     ),
-    Row(affine_grid, torch_affine_grid, {"align_corners": [True, False]}),
+    Row(
+        affine_grid,
+        torch_affine_grid,
+        {"align_corners": [True, False]},
+        statements=[
+            "grid_sample(padding_mode=border) { branch { }  branch { flatten;  linear(6) as turn;  "
+            "reshape([2, 3]);  affine_grid([10, 9]) } }"
+        ],
+    ),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
     *(

@@ -13,7 +13,8 @@ from runs import train_steps
 # Tiles of both sizes, with and without padding, with more padding than the window needs and on one
 # axis only.  They leave a rest of one to three outputs, or are all there is.  Channels fill no
 # vector or several.  There are a slice of a concat, the sum of a skip, and a batch norm that is
-# part of the weights.
+# part of the weights.  Volumes have slices of which some or, with this padding, one alone lies
+# within a window.
 NET = """network tiles {
     input [3, 31, 29]
 
@@ -28,6 +29,12 @@ NET = """network tiles {
     conv2d(40, 3, padding=[0, 2], bias=false)
     max_pool2d(2)
     conv2d(16, 5, padding=4)
+    reshape([4, 4, 18, 19])
+    conv3d(6, 3, padding=1, bias=false) as solid
+    batch_norm3d
+    relu
+    conv3d(4, [2, 3, 3], padding=[2, 1, 1]) as thin
+    reshape([28, 18, 19])
     conv2d(20, 3)
     conv2d(8, 5)
     conv2d(12, 3, padding=3)
@@ -169,6 +176,8 @@ def test_the_plan_shows_its_memory(tiles):
         r"  (\w+) \S+: .*\n(?:  then .*\n)*  in memory scratch\+\d+, \d+ vectors", plan()
     )
     assert kernels.count("forward") >= 6 and kernels.count("backward_input") >= 5
+    for layer in "forward solid", "forward thin", "backward_input solid", "backward_input thin":
+        assert re.search(f"  {layer}: .*\n(?:  then .*\n)*  in memory", plan())
     assert "in memory" not in plan("--fuse=pool")
 
 

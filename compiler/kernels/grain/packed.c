@@ -134,7 +134,7 @@ static Packed plan_packed(const Contraction *contraction, int lanes)
 
 static bool axis_fits(const Axis *axis)
 {
-    return axis->taps <= MAX_TAPS && classes_of(axis) <= MAX_CLASSES;
+    return !axis->slices && axis->taps <= MAX_TAPS && classes_of(axis) <= MAX_CLASSES;
 }
 
 /* Whether sources are many, and each is used often enough to be copied before. */

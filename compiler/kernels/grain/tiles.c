@@ -517,6 +517,7 @@ static void contraction_channels(const ContractionText *text, Int channels, Int 
         pack_weights(text, channels);
     kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows,
                 text->rows);
+    declare_row_taps(kernel, &text->contraction->rows);
     for (int i = 0; i < text->runs.count; i++)
         contraction_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");

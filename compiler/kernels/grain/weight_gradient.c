@@ -126,10 +126,7 @@ static void gradient_rows(const GradientText *text, Tile tile)
     Kernel *kernel = text->kernel;
     const Contraction *forward = text->forward;
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", forward->rows.positions);
-    kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", forward->rows.stride,
-                forward->rows.dilation, forward->rows.before);
-    kernel_line(kernel, "if (line < 0 || line >= %lld)", forward->rows.sources);
-    kernel_line(kernel, "    continue;");
+    reach_line(kernel, &forward->rows);
     for (int i = 0; i < text->runs.count; i++) {
         open_run(kernel, &forward->columns, text->runs.items[i]);
         kernel_line(kernel, "const vec *d = from + o * %lld + row * %lld + column;", text->y_plane,

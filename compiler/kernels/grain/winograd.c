@@ -9,8 +9,10 @@
  * the products, [points][out_channels][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters, [points][in_channels][out_channels], are transformed once for
  * all grains, or, where they are many, anew for each, into `workspace`:
- * that costs what a few multiply-adds of a tile do.  The two transforms are inlined: where a
- * point lies is then part of each load and store, and not computed 36 times for every tile.
+ * that costs what a few multiply-adds of a tile do.  Of a volume each slice is computed by itself,
+ * as a plane whose channels are those of all the slices that its window reads.  The two transforms
+ * are inlined: where a point lies is then part of each load and store, and not computed 36 times
+ * for every tile.
  */
 #include "kernels/grain/winograd.h"
 #include "kernels/grain/norm.h"
@@ -34,8 +36,11 @@ enum {
 
 typedef struct Winograd {
     Kernel *kernel;
-    /* with the positions that a pool covers, and none of its axes backward */
+    /* with the positions that a pool covers, and none of its axes backward; of a volume, of a
+     * slice */
     const Contraction *contraction;
+    Axis slices;
+    Int ins;      /* channels of all slices that a window reads */
     bool flipped; /* the taps are the weight's from the last on */
     const Node *pool;
     Axis rows, columns; /* of tiles */
@@ -57,11 +62,26 @@ static Axis forwards(Axis axis)
     return axis;
 }
 
+/* Of a volume a plane: one of its slices. */
+static Contraction plane_of(const Contraction *contraction)
+{
+    Contraction plane = *contraction;
+    if (plane.rows.slices)
+        plane.rows = *plane.rows.rows;
+    return plane;
+}
+
+static Axis slices_of(const Contraction *contraction)
+{
+    static const Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
+    return contraction->rows.slices ? forwards(*contraction->rows.slices) : one;
+}
+
 static Contraction forwards_contraction(const Contraction *contraction, const Node *pool)
 {
-    Contraction forward = *contraction;
-    forward.rows = forwards(contraction->rows);
-    forward.columns = forwards(contraction->columns);
+    Contraction forward = plane_of(contraction);
+    forward.rows = forwards(forward.rows);
+    forward.columns = forwards(forward.columns);
     if (pool) {
         forward.rows.positions = layer_axis(pool, ROWS).positions * pooled_rows(pool);
         forward.columns.positions = layer_axis(pool, COLUMNS).positions * pooled_columns(pool);
@@ -69,26 +89,41 @@ static Contraction forwards_contraction(const Contraction *contraction, const No
     return forward;
 }
 
+static bool has_slices(const Winograd *winograd)
+{
+    const Axis *slices = &winograd->slices;
+    return slices->sources > 1 || slices->positions > 1 || slices->taps > 1;
+}
+
+static bool fits(const Contraction *contraction)
+{
+    Contraction plane = plane_of(contraction);
+    Axis slices = slices_of(contraction);
+    return winograd_fits(&plane) && slices.stride == 1 && slices.dilation == 1;
+}
+
 static Int filter_elements(const Winograd *winograd)
 {
     return POINTS_OF_BOTH * winograd->filter_point;
 }
 
-static Winograd plan_winograd(const Contraction *contraction, int lanes)
+/* `contraction`: of a plane; `slices`: of all such planes. */
+static Winograd plan_winograd(const Contraction *contraction, Axis slices, int lanes)
 {
     Winograd winograd = {
         .contraction = contraction,
+        .slices = slices,
+        .ins = slices.taps * contraction->in_channels,
         .rows = winograd_tiles(&contraction->rows),
         .columns = winograd_tiles(&contraction->columns),
     };
-    Int column = POINTS_OF_BOTH * (contraction->in_channels + contraction->out_channels)
+    Int column = POINTS_OF_BOTH * (winograd.ins + contraction->out_channels)
                  * winograd.columns.positions * lanes * (Int)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
     winograd.filter_point =
-        round_up_odd((contraction->in_channels * contraction->out_channels + lanes - 1) / lanes)
-        * lanes;
-    winograd.value_point = round_up_odd(contraction->in_channels * winograd.tiles);
+        round_up_odd((winograd.ins * contraction->out_channels + lanes - 1) / lanes) * lanes;
+    winograd.value_point = round_up_odd(winograd.ins * winograd.tiles);
     winograd.product_point = round_up_odd(contraction->out_channels * winograd.tiles);
     return winograd;
 }
@@ -96,14 +131,16 @@ static Winograd plan_winograd(const Contraction *contraction, int lanes)
 static bool is_worth_it(const Winograd *winograd, int lanes, bool filters)
 {
     const Contraction *contraction = winograd->contraction;
-    double pairs = (double)(contraction->in_channels * contraction->out_channels),
+    double slices = (double)winograd->slices.positions,
+           pairs = (double)(winograd->ins * contraction->out_channels),
            tiles = (double)(winograd->rows.positions * winograd->columns.positions),
-           filter_cost = (double)FILTER_COST / lanes / (filters ? GRAINS : 1);
+           filter_cost = (double)FILTER_COST / lanes / (filters ? GRAINS : 1) / slices;
     double transformed_cost = pairs * (POINTS_OF_BOTH * tiles + filter_cost)
                               + tiles
-                                    * (SOURCE_COST * (double)contraction->in_channels
+                                    * (SOURCE_COST * (double)winograd->ins
                                        + OUTPUT_COST * (double)contraction->out_channels);
-    return 1.25 * transformed_cost < direct_work(contraction);
+    return 1.25 * transformed_cost * slices
+           < direct_work(contraction) * count_taps(&winograd->slices);
 }
 
 /* A pool's windows are rows and columns of one tile. */
@@ -115,10 +152,10 @@ static bool pool_fits(const Contraction *contraction, const Node *pool)
 
 Int winograd_work(const Contraction *contraction, const Node *pool, int lanes, bool filters)
 {
-    if (!winograd_fits(contraction) || !pool_fits(contraction, pool))
+    if (!fits(contraction) || !pool_fits(contraction, pool))
         return 0;
     Contraction forward = forwards_contraction(contraction, pool);
-    Winograd winograd = plan_winograd(&forward, lanes);
+    Winograd winograd = plan_winograd(&forward, slices_of(contraction), lanes);
     Int vectors = (filters ? 0 : filter_elements(&winograd) / lanes)
                   + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
     if (vectors > MAX_BYTES / (lanes * (Int)sizeof(float))
@@ -132,7 +169,7 @@ Int winograd_filters(const Contraction *contraction, const Node *pool, int lanes
     if (!winograd_work(contraction, pool, lanes, true))
         return 0;
     Contraction forward = forwards_contraction(contraction, pool);
-    Winograd winograd = plan_winograd(&forward, lanes);
+    Winograd winograd = plan_winograd(&forward, slices_of(contraction), lanes);
     Int elements = filter_elements(&winograd);
     return elements <= MAX_FILTERS / (Int)sizeof(float) ? elements / lanes : 0;
 }
@@ -156,7 +193,14 @@ static const char *filters_function(const Winograd *winograd)
     kernel_line(&function, "for (real *to = filters; n < ins; to += LANES) {");
     kernel_line(&function, "vec f[%lld] = { { 0 } }, h[%lld][6], row[6];", window, taps);
     kernel_line(&function, "for (int lane = 0; lane < LANES && n < ins; lane++) {");
-    kernel_line(&function, "const real *from = weight + t * out_step + n * in_step;");
+    if (has_slices(winograd)) {
+        kernel_line(&function, "const int64_t slice = (first + n) / channels;");
+        kernel_line(&function,
+                    "const real *from = weight + t * out_step + (first + n) %% channels * in_step "
+                    "+ (flipped ? %lld - slice : slice) * %lld;",
+                    winograd->slices.taps - 1, window);
+    } else
+        kernel_line(&function, "const real *from = weight + t * out_step + n * in_step;");
     for (Int k = 0; k < window; k += 8)
         kernel_add(&function, "__builtin_prefetch(from + %d * in_step + %lld);", FILTERS_AHEAD, k);
     kernel_line(&function, "from += flipped ? %lld : 0;", window - 1);
@@ -188,8 +232,10 @@ static const char *filters_function(const Winograd *winograd)
         format("/* Winograd %s: every filter's values at the 36 points, [points][ins][outs]. */",
                winograd_title(taps)),
         ALWAYS_INLINE, "winograd_filters",
-        "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
-        "int64_t in_step, bool flipped, int64_t point)");
+        format(
+            "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
+            "int64_t in_step, bool flipped, int64_t point%s)",
+            has_slices(winograd) ? ", int64_t first, int64_t channels" : ""));
 }
 
 /* So many rows of `count` elements each fill whole vectors. */
@@ -201,22 +247,28 @@ static Int whole_vectors_of(Int count, Int lanes)
     return rows;
 }
 
-static void call_filters(const Winograd *winograd, const char *filters, const char *weight,
+/* `first` is the first of so many `ins`. */
+static void call_filters(const Winograd *winograd, const char *filters, const char *first,
                          const char *ins)
 {
     const Contraction *contraction = winograd->contraction;
-    const char *function = filters_function(winograd);
-    kernel_line(winograd->kernel, "%s(%s, %s, %lld, %s, %lld, %lld, %s, %lld);", function, filters,
-                weight, contraction->out_channels, ins, contraction->out_step, contraction->in_step,
-                winograd->flipped ? "true" : "false", winograd->filter_point);
+    const char *function = filters_function(winograd), *weight = "weight", *slices = "";
+    if (has_slices(winograd))
+        slices = format(", %s, %lld", first, contraction->in_channels);
+    else if (strcmp(first, "0") != 0)
+        weight = format("weight + %s * %lldL", first, contraction->in_step);
+    kernel_line(winograd->kernel, "%s(%s, %s, %lld, %s, %lld, %lld, %s, %lld%s);", function,
+                filters, weight, contraction->out_channels, ins, contraction->out_step,
+                contraction->in_step, winograd->flipped ? "true" : "false", winograd->filter_point,
+                slices);
 }
 
 /* Those of the in channels from `first` below `stop`. */
 static void transform_some_filters(const Winograd *winograd)
 {
     const Contraction *contraction = winograd->contraction;
-    call_filters(winograd, format("filters + first * %lldL", contraction->out_channels),
-                 format("weight + first * %lldL", contraction->in_step), "stop - first");
+    call_filters(winograd, format("filters + first * %lldL", contraction->out_channels), "first",
+                 "stop - first");
 }
 
 static void transform_filters(const Winograd *winograd)
@@ -226,10 +278,10 @@ static void transform_filters(const Winograd *winograd)
     if (kernel->filters)
         return;
     if (!shares_points(winograd)) {
-        call_filters(winograd, "filters", "weight", format("%lld", contraction->in_channels));
+        call_filters(winograd, "filters", "0", format("%lld", winograd->ins));
         return;
     }
-    declare_pieces(kernel, "first", "stop", 0, contraction->in_channels,
+    declare_pieces(kernel, "first", "stop", 0, winograd->ins,
                    whole_vectors_of(contraction->out_channels, kernel->lanes));
     transform_some_filters(winograd);
 }
@@ -248,7 +300,8 @@ static const char *sources_function(const Winograd *winograd)
     };
     Kernel *kernel = winograd->kernel, function = begin_function(kernel);
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
-    kernel_line(&function, "for (int64_t n = 0; n < channels; n++, x += rows * columns)");
+    kernel_line(&function, "for (int64_t n = 0; n < channels; n++, x += %s)",
+                has_slices(winograd) ? "apart" : "rows * columns");
     kernel_line(&function, "for (int64_t row = top; row < bottom; row++, values += tiles) {");
     kernel_line(&function, "const vec *line[6];");
     kernel_line(&function, "for (int64_t i = 0, at = row * %lld - above; i < 6; i++, at++)",
@@ -270,29 +323,52 @@ static const char *sources_function(const Winograd *winograd)
                "[points][channels][tiles]. */",
                winograd_title(winograd->contraction->rows.taps)),
         ALWAYS_INLINE, "winograd_sources",
-        "(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
-        "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
-        "tiles,\n    int64_t point)");
+        format("(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
+               "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
+               "tiles,\n    int64_t point%s)",
+               has_slices(winograd) ? ", int64_t apart" : ""));
+}
+
+/* Of the slices that the window reads, those that lie inside: taps `near` below `far`. */
+static void open_slices_read(const Winograd *winograd)
+{
+    const Axis *slices = &winograd->slices;
+    Kernel *kernel = winograd->kernel;
+    kernel_line(kernel, "const int first_read = slice - %lld;", slices->before);
+    kernel_line(kernel, "const int near = first_read < 0 ? -first_read : 0;");
+    kernel_line(kernel, "const int far = first_read + %lld > %lld ? %lld - first_read : %lld;",
+                slices->taps, slices->sources, slices->sources, slices->taps);
 }
 
 static void transform_sources(const Winograd *winograd)
 {
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    Kernel *kernel = winograd->kernel;
+    Int channels = winograd->contraction->in_channels, plane = rows->sources * columns->sources,
+        apart = winograd->slices.sources * plane;
     const char *function = sources_function(winograd);
     const char *values = "values", *in = winograd->contraction->in,
-               *channels = format("%lld", winograd->contraction->in_channels);
+               *count = format("%lld", channels), *stride = "";
     if (shares_points(winograd)) {
-        kernel_line(winograd->kernel, "const NetShare ins = net_pieces(team, %s);", channels);
+        kernel_line(kernel, "const NetShare ins = net_pieces(team, %s);", count);
         values = format("values + ins.from * %lldL", winograd->tiles);
-        in = format("%s + ins.from * %lldL", in, rows->sources * columns->sources);
-        channels = "ins.to - ins.from";
+        in = format("%s + ins.from * %lldL", in, apart);
+        count = "ins.to - ins.from";
     }
-    kernel_line(winograd->kernel,
-                "%s(%s, %s, zeros, %s, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
-                function, values, in, channels, rows->sources, columns->sources, rows->before,
-                columns->before, winograd->strip, columns->positions, winograd->value_point);
+    if (has_slices(winograd)) {
+        open_slices_read(winograd);
+        kernel_line(kernel, "for (int tap = near; tap < far; tap++)");
+        values = format("%s + tap * %lldL", values, channels * winograd->tiles);
+        in = format("%s + (first_read + tap) * %lldL", in, plane);
+        stride = format(", %lld", apart);
+    }
+    kernel_line(kernel,
+                "%s%s(%s, %s, zeros, %s, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld%s);",
+                *stride ? "    " : "", function, values, in, count, rows->sources, columns->sources,
+                rows->before, columns->before, winograd->strip, columns->positions,
+                winograd->value_point, stride);
     if (shares_points(winograd))
-        kernel_line(winograd->kernel, "net_meet(team);");
+        kernel_line(kernel, "net_meet(team);");
 }
 
 /* ------------------------------------------------------------- products */
@@ -300,20 +376,27 @@ static void transform_sources(const Winograd *winograd)
 static void multiply(const Winograd *winograd)
 {
     Contraction product = point_product(winograd->contraction, winograd->tiles);
-    const char *function = product_function(winograd->kernel, &product);
+    Kernel *kernel = winograd->kernel;
+    const char *function = product_function(kernel, &product);
+    const char *ins = format("%lld", product.in_channels), *value = "", *filter = "";
     bool shared = shares_points(winograd);
+    if (has_slices(winograd)) {
+        value = format(" + near * %lldL", product.in_channels * winograd->tiles);
+        filter = format(" + near * %lldL", product.in_channels * product.out_channels);
+        ins = format("(far - near) * %s", ins);
+    }
     if (shared)
-        open_pieces(winograd->kernel, "point", POINTS_OF_BOTH);
+        open_pieces(kernel, "point", POINTS_OF_BOTH);
     else
-        kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(winograd->kernel,
-                "%s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
-                "%lld, %lld, %lld);",
-                function, winograd->product_point, winograd->value_point, winograd->filter_point,
-                product.out_channels, product.in_channels, winograd->tiles);
-    kernel_line(winograd->kernel, "}");
+        kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
+    kernel_line(kernel,
+                "%s(products + point * %lldL, values + point * %lldL%s, filters + point * %lldL%s, "
+                "%lld, %s, %lld);",
+                function, winograd->product_point, winograd->value_point, value,
+                winograd->filter_point, filter, product.out_channels, ins, winograd->tiles);
+    kernel_line(kernel, "}");
     if (shared)
-        kernel_line(winograd->kernel, "net_meet(team);");
+        kernel_line(kernel, "net_meet(team);");
 }
 
 /* -------------------------------------------------------------- outputs */
@@ -338,8 +421,12 @@ static const char *added_term(const Winograd *winograd)
 static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
     const Contraction *contraction = winograd->contraction;
-    kernel_line(kernel, "vec *to = %s + (t * rows + row * %lld + %lld) * columns + column * %lld;",
-                contraction->out, winograd->rows.stride, i, winograd->columns.stride);
+    kernel_line(kernel, "vec *to = %s + (%s + row * %lld + %lld) * columns + column * %lld;",
+                contraction->out,
+                has_slices(winograd)
+                    ? format("(t * %lld + slice) * rows", winograd->slices.positions)
+                    : "t * rows",
+                winograd->rows.stride, i, winograd->columns.stride);
     if (kernel->epilogue_operands || kernel->sums)
         kernel_line(kernel, "const int64_t at = to - %s;", contraction->out);
     for (Int j = 0; j < inside; j++)
@@ -468,10 +555,14 @@ static void transform_products(const Winograd *winograd)
         format("(const vec *from%s,\n    int64_t first, int64_t end, %sint64_t top, int64_t "
                "bottom, int64_t "
                "tiles, int64_t point)",
-               text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
-    const char *sizes = winograd->pool ? ""
-                                       : format("%lld, %lld, ", contraction->rows.positions,
-                                                contraction->columns.positions);
+               text_chars(&parameters),
+               winograd->pool         ? ""
+               : has_slices(winograd) ? "int64_t slice, int64_t rows, int64_t columns, "
+                                      : "int64_t rows, int64_t columns, "));
+    const char *sizes = winograd->pool
+                            ? ""
+                            : format("%s%lld, %lld, ", has_slices(winograd) ? "slice, " : "",
+                                     contraction->rows.positions, contraction->columns.positions);
     const char *products = "products", *channels = format("0, %lld", contraction->out_channels);
     if (shares_points(winograd)) {
         products = format("products + begin * %lldL", winograd->tiles);
@@ -482,6 +573,12 @@ static void transform_products(const Winograd *winograd)
                 winograd->columns.positions, winograd->product_point);
 }
 
+/* Of all slices. */
+static Int strips_of(const Winograd *winograd)
+{
+    return winograd->slices.positions * (winograd->rows.positions / winograd->strip);
+}
+
 /* Strips are as good as their number can be divided, and each thread transforms all filters; by
  * points, the threads meet three times a strip.  A norm's sums go over all strips of a channel. */
 static bool is_cut_by_points(const Winograd *winograd)
@@ -489,10 +586,11 @@ static bool is_cut_by_points(const Winograd *winograd)
     enum { THREADS = 8 };
     static const double MEETING = 8e3; /* multiply-adds meanwhile */
     const Contraction *contraction = winograd->contraction;
-    double pairs = (double)(contraction->in_channels * contraction->out_channels),
-           tiles = (double)(winograd->rows.positions * winograd->columns.positions),
+    double pairs = (double)(winograd->ins * contraction->out_channels),
+           tiles = (double)(winograd->slices.positions * winograd->rows.positions
+                            * winograd->columns.positions),
            all = pairs * POINTS_OF_BOTH * tiles / THREADS;
-    Int strips = winograd->rows.positions / winograd->strip;
+    Int strips = strips_of(winograd);
     double filter_cost =
         winograd->kernel->filters ? 0 : (double)FILTER_COST / winograd->kernel->lanes;
     double by_strips = imbalance(strips, THREADS) * all + pairs * filter_cost,
@@ -526,7 +624,7 @@ static void declare_memory(const Winograd *winograd)
 static Winograd winograd_of(Kernel *kernel, const Contraction *whole,
                             const Contraction *contraction)
 {
-    Winograd winograd = plan_winograd(contraction, kernel->lanes);
+    Winograd winograd = plan_winograd(contraction, slices_of(whole), kernel->lanes);
     winograd.kernel = kernel;
     winograd.flipped = whole->columns.backward;
     winograd.pool = kernel->pool;
@@ -537,13 +635,35 @@ void emit_winograd_filters(Kernel *kernel, const Contraction *whole)
 {
     Contraction contraction = forwards_contraction(whole, NULL);
     Winograd winograd = winograd_of(kernel, whole, &contraction);
-    Int step = whole_vectors_of(contraction.out_channels, kernel->lanes),
-        ins = contraction.in_channels;
+    Int step = whole_vectors_of(contraction.out_channels, kernel->lanes), ins = winograd.ins;
     kernel->algorithm = "Winograd: the filters, transformed once for all grains.";
     kernel->units = (ins + step - 1) / step;
     kernel_line(kernel, "const int64_t first = from * %lld, end = to * %lld;", step, step);
     kernel_line(kernel, "const int64_t stop = end < %lld ? end : %lld;", ins, ins);
     transform_some_filters(&winograd);
+}
+
+/* The loop over strips; inside, `top` is the first of its rows of tiles, and of a volume `slice`
+ * the one in which it lies. */
+static void open_strips(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    Int rows = winograd->rows.positions, strips = rows / winograd->strip;
+    if (!has_slices(winograd)) {
+        if (shares_points(winograd))
+            kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", rows,
+                        winograd->strip);
+        else
+            open_stepped_pieces(kernel, "top", 0, rows, winograd->strip);
+        return;
+    }
+    if (shares_points(winograd))
+        kernel_line(kernel, "for (int64_t strip = 0; strip < %lld; strip++) {",
+                    strips_of(winograd));
+    else
+        open_pieces(kernel, "strip", strips_of(winograd));
+    kernel_line(kernel, "const int slice = strip / %lld, top = strip %% %lld * %lld;", strips,
+                strips, winograd->strip);
 }
 
 void emit_winograd(Kernel *kernel, const Contraction *whole)
@@ -559,15 +679,11 @@ void emit_winograd(Kernel *kernel, const Contraction *whole)
     declare_own_pieces(&winograd);
     declare_memory(&winograd);
     transform_filters(&winograd);
-    if (shares_points(&winograd))
-        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
-                    winograd.strip);
-    else
-        open_stepped_pieces(kernel, "top", 0, winograd.rows.positions, winograd.strip);
+    open_strips(&winograd);
     transform_sources(&winograd);
     multiply(&winograd);
     transform_products(&winograd);
-    if (shares_points(&winograd) && winograd.strip < winograd.rows.positions)
+    if (shares_points(&winograd) && strips_of(&winograd) > 1)
         kernel_line(kernel, "net_meet(team);");
     kernel_line(kernel, "}");
 }

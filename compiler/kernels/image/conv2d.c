@@ -13,7 +13,7 @@ void emit_image_conv2d(ImageKernel *image)
     const Parameter *weight = find_parameter(node, "weight");
     Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
-    Axis rows = layer_axis(node, 0), columns = layer_axis(node, 1);
+    Axis rows = layer_rows(node), columns = layer_axis(node, COLUMNS);
     image->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
     Contraction contraction = {.groups = groups,
                                .out_channels = weight->dim[0] / groups,

@@ -13,6 +13,7 @@
 #define IMAGE_H
 
 #include "kernels/contraction.h"
+#include "kernels/spans.h"
 
 /* How the parameters are packed: NetPacking's fields that depend on the kernel. */
 typedef struct Packing {
@@ -65,6 +66,8 @@ typedef struct ChannelWindow {
     double scale; /* WINDOW_MEAN */
 } ChannelWindow;
 void image_window(ImageKernel *image, ChannelWindow window);
+/* The same of means and maxima whose windows are not all alike. */
+void image_span_pool(ImageKernel *image, SpanPool pool);
 
 /* y = weight * x + bias along the last axis of x, of `in` values, of which y has `out`. */
 void image_rows(ImageKernel *image, const Parameter *bias, Int in, Int out);

@@ -378,6 +378,7 @@ static void contraction_blocks(ImageKernel *image, const Contraction *contractio
         kernel_line(kernel, "for (int row = begin; row < end; row++) {");
     else
         kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", contraction->rows.positions);
+    declare_row_taps(kernel, &contraction->rows);
     for (int i = 0; i < runs->count; i++)
         image_tile(image, contraction, &block, runs->items[i]);
     kernel_line(kernel, "}");

@@ -123,6 +123,7 @@ static void window_channels(ImageKernel *image, const ChannelWindow *window, con
         kernel_line(kernel, "for (int row = begin; row < end; row++) {");
     else
         kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
+    declare_row_taps(kernel, &window->rows);
     for (int i = 0; i < runs->count; i++)
         window_tile(image, window, runs->items[i], used);
     kernel_line(kernel, "}");
