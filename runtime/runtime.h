@@ -568,6 +568,7 @@ void net_derive_gradients(const NetModel *model, const real *weights, const real
                           real *gradients);
 /* spectral.c: a matrix over its largest singular value.  A training step begins with some power
  * iterations, and what follows from them; a network begins with vectors that fit its weights. */
+bool net_has_spectral(const NetModel *model);
 void net_power_iterations(const NetModel *model, real *weights, real *buffers);
 void net_first_vectors(const NetModel *model, const real *weights, real *buffers);
 void net_spectral_derive(const NetDerived *derived, real *weights, const real *buffers);

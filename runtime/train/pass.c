@@ -1109,10 +1109,23 @@ int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptim
     return met;
 }
 
+/* Ranks that share the weights all make them, of vectors of their own: none while another still
+ * reads what was made of older ones. */
+static void begin_step(const NetSession *session)
+{
+    if (!net_has_spectral(session->model))
+        return;
+    if (session->shared)
+        net_ranks_meet();
+    net_power_iterations(session->model, session->weights, session->buffers);
+    if (session->shared)
+        net_ranks_meet();
+}
+
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)
 {
     if (optimizer && batch->pass == 0)
-        net_power_iterations(session->model, session->weights, session->buffers);
+        begin_step(session);
     NetResult result = run_batch(session, batch, optimizer, true);
     if (optimizer && isfinite(result.loss)) {
         session->steps += !batch->more;

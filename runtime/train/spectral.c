@@ -88,6 +88,14 @@ static double sigma_of(const NetDerived *derived, const real *weights, const rea
     return sigma;
 }
 
+bool net_has_spectral(const NetModel *model)
+{
+    for (int k = 0; k < model->derived_count; k++)
+        if (model->derived[k].left >= 0)
+            return true;
+    return false;
+}
+
 void net_power_iterations(const NetModel *model, real *weights, real *buffers)
 {
     for (int k = 0; k < model->derived_count; k++)
