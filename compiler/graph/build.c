@@ -444,6 +444,8 @@ static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return NULL;
     *name = take_name(b, stmt->as, "add", stmt->span);
     body = one_tensor(b, body, stmt->span, "a skip's body gives");
+    if (body == NULL && stmt->other == NULL)
+        return NULL; /* several, if they are, were told there */
     other = one_tensor(b, other, stmt->span, "a skip takes");
     if (body == NULL || other == NULL)
         return NULL;
