@@ -331,6 +331,8 @@ typedef struct NetParameter {
     bool frozen;      /* no optimizer moves it */
     int group;        /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
     int uses;         /* layers that have it */
+    /* of a table: begins as zeros, and the table's own layer has no gradient of it; -1: none */
+    int64_t padding_row;
 } NetParameter;
 
 /* Another name in the state of a parameter that several layers have. */
@@ -396,6 +398,10 @@ typedef struct NetDerived {
     double eps;
     bool whole_batch; /* as NetParameter's */
     bool part;        /* it is those rows of `direction`'s parameter as they are */
+    /* Of spectral_norm: where among the buffers its matrix's singular vectors are, [rows] and
+     * [length]; -1: it is none.  A row's values lie in `outer` runs, one for each index of the axes
+     * before that of the rows. */
+    int64_t left, right, outer, iterations;
 } NetDerived;
 
 typedef struct NetLayer {

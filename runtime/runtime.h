@@ -561,10 +561,19 @@ const real *net_rows_next(NetSession *session, int64_t number);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
 
 /* derive.c: weights that are made of what is learned.  Said by net_weights_changed(). */
-void net_derive(const NetModel *model, real *weights);
+void net_derive(const NetModel *model, real *weights, const real *buffers);
 void net_first_magnitudes(const NetModel *model, real *weights);
 /* Of a gradient that is summed over all grains: those of the sources follow from the weights'. */
-void net_derive_gradients(const NetModel *model, const real *weights, real *gradients);
+void net_derive_gradients(const NetModel *model, const real *weights, const real *buffers,
+                          real *gradients);
+/* spectral.c: a matrix over its largest singular value.  A training step begins with some power
+ * iterations, and what follows from them; a network begins with vectors that fit its weights. */
+bool net_has_spectral(const NetModel *model);
+void net_power_iterations(const NetModel *model, real *weights, real *buffers);
+void net_first_vectors(const NetModel *model, const real *weights, real *buffers);
+void net_spectral_derive(const NetDerived *derived, real *weights, const real *buffers);
+void net_spectral_gradient(const NetDerived *derived, const real *weights, const real *buffers,
+                           real *gradients);
 void net_one_image_close(NetSession *session);
 
 /* train/classes.c: what each class is called.  `lines` has a line for each;

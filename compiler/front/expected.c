@@ -180,6 +180,10 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
                      "`-> [8], [4]`");
     else if (token->kind == NAME && layout->before && layout->before->kind == INPUT)
         diag_help(d, "an input's name follows its shape: `input [1, 28, 28] as %s`", token->word);
+    else if (token->kind == NAME && layout->before && layout->before->kind == NAME
+             && strcmp(layout->before->word, "for") == 0)
+        diag_help(d, "`repeat 4 as %s { … }` repeats, and %s counts from 0", token->word,
+                  token->word);
     else if (token->kind == COMMA && expected->separator && !layout->parentheses.count)
         part_statements(d, token);
     else if (token->kind == TIMES && layout->before->kind == TIMES && expected->value)

@@ -654,6 +654,57 @@ static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arg
     diag_repair(d, &edits, format("leave the first out: %s is known from the input", asserted));
 }
 
+/* Empty, where it ends. */
+static Span end_of(Span span)
+{
+    return (Span){span.source, span.end_line, span.end_column, span.end_line, span.end_column};
+}
+
+/* permute(0, 2, 1) is permute([0, 2, 1]), where one list is all that needs no name. */
+static void suggest_list(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
+{
+    ArgKind kind = specs[0].kind;
+    if ((kind != ARG_SHAPE && kind != ARG_AXES && kind != ARG_INTS) || specs[1].positional)
+        return;
+    EditList edits = {0};
+    int last = 0;
+    for (int i = 0; i < args->count && args->items[i].name == NULL; i++) {
+        if (args->items[i].value.kind != VALUE_INT)
+            return;
+        last = i;
+    }
+    push(&edits, ((Edit){span_start(args->items[0].span), "["}));
+    push(&edits, ((Edit){end_of(args->items[last].span), "]"}));
+    diag_repair(d, &edits, "they are one list, in brackets");
+}
+
+/* conv2d(64, 3, 2, 1), whose first is no input's size: what lacks a name has these, in PyTorch's
+ * order. */
+static void suggest_names(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
+{
+    EditList edits = {0};
+    Text names = {0};
+    int count = count_specs(specs);
+    for (int i = 0; i < args->count && args->items[i].name == NULL; i++) {
+        if (i >= count || specs[i].assertion)
+            return;
+        if (specs[i].positional)
+            continue;
+        push(&edits, ((Edit){span_start(args->items[i].span), format("%s=", specs[i].name)}));
+        text_add(&names, "%s%s=", edits.count > 1 ? ", " : "", specs[i].name);
+    }
+    if (edits.count > 0)
+        diag_repair(d, &edits,
+                    format("name %s: %s", edits.count > 1 ? "them" : "it", text_chars(&names)));
+}
+
+/* Whether the first of them is perhaps no size of the input, which comes first in PyTorch. */
+static bool may_lack_names(const ArgSpec *specs, const Arguments *args)
+{
+    return args->count > 1 && specs[0].positional && specs[1].positional
+           && !is_wider(&args->items[0].value, &args->items[1].value);
+}
+
 static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs,
                             const Arguments *args, Span at)
 {
@@ -670,7 +721,10 @@ static void report_too_many(Builder *b, const char *subject, const ArgSpec *spec
         build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
     if (count > 0)
         diag_note(d, "without a name: %s", text_chars(&names));
+    if (may_lack_names(specs, args))
+        suggest_names(d, specs, args);
     suggest_without_first(d, specs, args);
+    suggest_list(d, specs, args);
     diag_help(d, "%s", signature_text(subject, specs));
 }
 
@@ -723,7 +777,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
                             const Arguments *args, ArgValue *values)
 {
     int positional = 0;
-    bool good = true, named = false;
+    bool good = true, named = false, told = false;
     const Binding *faulty = NULL;
     for (int k = 0; k < args->count; k++) {
         const Argument *arg = &args->items[k];
@@ -734,8 +788,9 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         if (i < 0) {
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
-            else if (arg->value.kind != VALUE_UNKNOWN) /* else its own fault was told */
+            else if (arg->value.kind != VALUE_UNKNOWN && !told) /* else its own fault was */
                 report_too_many(b, subject, specs, args, arg->span);
+            told |= arg->name == NULL;
             good = false;
             continue;
         }

@@ -38,6 +38,18 @@ bool expand(Builder *b, Span span)
 
 /* -------------------------------------------------------- one of several */
 
+/* Whether they are what the block begins with: one of its named inputs is among them. */
+static bool is_at_begin(Builder *b, Tensor *x)
+{
+    for (const ShapeExpr *in = b->frame->def->in; in != NULL; in = in->next) {
+        const TensorName *name = in->name != NULL ? find_tensor(b, in->name) : NULL;
+        for (int i = 0; name != NULL && i < x->parts.count; i++)
+            if (name->tensor == x->parts.items[i])
+                return true;
+    }
+    return false;
+}
+
 Tensor *one_tensor(Builder *b, Tensor *x, Span at, const char *taker)
 {
     if (x == NULL || x->role != TENSOR_SEVERAL)
@@ -49,6 +61,11 @@ Tensor *one_tensor(Builder *b, Tensor *x, Span at, const char *taker)
     if (first != NULL && first->tensor == x->parts.items[0])
         diag_help(d, "`from %s` goes on from one of the block's inputs; a join takes all of them",
                   in->name);
+    else if (in != NULL && in->next != NULL && in->name == NULL && is_at_begin(b, x))
+        diag_help(d,
+                  "name the first in the block's signature, as `%s as x`, and begin with "
+                  "`from x`: a join takes all of them",
+                  span_text(in->span));
     else
         diag_help(d, "name them where they come from, `as (left, right)`: `from left` goes on from "
                      "one, and a join takes all of them");
@@ -256,7 +273,9 @@ void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inpu
         } else {
             Diagnostic *d = build_error(b, "misplaced-statement", branch->span,
                                         "the braces of %s hold branches", op);
-            diag_help(d, "`branch { … }` around it");
+            diag_help(d, branch->kind == STMT_REPEAT
+                             ? "each branch is written out; `repeat` may stand within one"
+                             : "`branch { … }` around it");
             inputs->known = false;
         }
     }
@@ -425,6 +444,8 @@ static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return NULL;
     *name = take_name(b, stmt->as, "add", stmt->span);
     body = one_tensor(b, body, stmt->span, "a skip's body gives");
+    if (body == NULL && stmt->other == NULL)
+        return NULL; /* several, if they are, were told there */
     other = one_tensor(b, other, stmt->span, "a skip takes");
     if (body == NULL || other == NULL)
         return NULL;

@@ -123,6 +123,15 @@ static const struct {
       {"decay", "weight_decay"},
       {"min_lr", "eta_min"},
       {"warmup_epochs", "warmup"},
+      {"num_heads", "heads"},
+      {"nhead", "heads"},
+      {"n_head", "heads"},
+      {"n_heads", "heads"},
+      {"hidden", "h0"},
+      {"hx", "h0"},
+      {"initial_state", "h0"},
+      {"hidden_state", "h0"},
+      {"cx", "c0"},
 };
 
 /* Their words for what is no operator or argument here, and what is done instead. */
@@ -139,8 +148,15 @@ static const struct {
         {"residual", "`skip { … }` adds its input to what its body gives"},
         {"inputlayer", "`input [channels, height, width]` begins a network"},
         {"activation", "an activation is applied by its own name, as `relu`"},
-        {"reshape", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
-        {"view", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+        {"view", "`reshape([…])` gives the values another shape, `flatten` makes a row of them"},
+        {"unsqueeze", "`reshape([…])` gives the values another shape, with an axis of 1"},
+        {"squeeze", "`reshape([…])` gives the values another shape, without an axis of 1"},
+        {"chunk", "`slice(from, to, axis=0)` takes a part, in a branch for each"},
+        {"split", "`slice(from, to, axis=0)` takes a part, in a branch for each"},
+        {"narrow", "`slice(from, to, axis=0)` takes a part"},
+        {"bmm", "`matmul` joins two tensors, `matmul(name)` the current one and one that is named"},
+        {"einsum", "`matmul` joins two tensors; `permute`, `mul` and `sum` do the rest"},
+        {"expand", "leave it out: where tensors are joined, an axis of 1 repeats"},
 },
   other_arguments[] = {
       {"activation", "an activation is a statement of its own: `relu` on the next line"},
@@ -152,6 +168,9 @@ static const struct {
       {"name", "`as name` after the statement names it"},
       {"data_format", "images are [channels, height, width]"},
       {"device", "leave it out: the program is made for the processor it is compiled for"},
+      {"batch_first", "leave it out: a sequence is [steps, features], and no batch is written"},
+      {"return_sequences", "leave it out: all steps' states are given; `last=true` gives the last "
+                           "alone"},
       {"dtype", "--dtype of `netc build` says it for the whole network"},
 };
 
@@ -294,6 +313,12 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (same_letters(word, others[i].theirs)) {
             diag_help(d, "%s", others[i].instead);
+            return;
+        }
+    for (int i = 0; element_function(i).name != NULL; i++)
+        if (strcmp(element_function(i).name, word) == 0) {
+            diag_help(d, "`function f(x) = %s(x%s)`, outside all braces, makes a layer f of it",
+                      word, strcmp(word, "pow") == 0 ? ", 2" : "");
             return;
         }
     const char *near = nearest_for(d, word, callees(b->program, word).items);

@@ -329,7 +329,22 @@ static Value extreme(const Arguments *args, int wanted)
     return best;
 }
 
-static const char *const function_names[] = {"ceil", "floor", "round", "min", "max", "abs", NULL};
+/* Of whole numbers a whole one, where it is one. */
+static Value power(Builder *b, const Expr *expr, Value base, Value exponent)
+{
+    Int product = 1;
+    if (base.kind == VALUE_REAL || exponent.kind == VALUE_REAL || exponent.integer < 0)
+        return finite_value(b, expr, pow(as_real(base), as_real(exponent)));
+    for (Int square = base.integer, left = exponent.integer; left > 0; left /= 2) {
+        if ((left % 2 && __builtin_mul_overflow(product, square, &product))
+            || (left > 1 && __builtin_mul_overflow(square, square, &square)))
+            return overflow(b, expr);
+    }
+    return int_value(product);
+}
+
+static const char *const function_names[] = {"ceil", "floor", "round", "min",
+                                             "max",  "abs",   "pow",   NULL};
 
 static bool is_function(const char *word)
 {
@@ -345,16 +360,22 @@ static Value call_function(Builder *b, const Expr *expr)
     const Arguments *args = evaluate_arguments(b, &expr->arguments);
     const char *name = expr->word;
     bool many = strcmp(name, "min") == 0 || strcmp(name, "max") == 0;
+    bool two = strcmp(name, "pow") == 0;
     for (int i = 0; i < args->count; i++)
         if (!is_number(args->items[i].value))
             return wrong_kind(b, args->items[i].span, args->items[i].value,
                               format("`%s` takes numbers", name));
-    if (args->count == 0 || (args->count > 1 && !many) || args->items[0].name != NULL) {
+    if (args->count == 0 || (args->count > 1 && !many && !two) || args->items[0].name != NULL
+        || (two && args->count != 2)) {
         build_error(b, "argument-type", expr->span, "`%s` takes %s", name,
-                    many ? "one number or more" : "one number");
+                    many  ? "one number or more"
+                    : two ? "two numbers"
+                          : "one number");
         return unknown;
     }
     Value first = args->items[0].value;
+    if (two)
+        return power(b, expr, first, args->items[1].value);
     if (many)
         return extreme(args, name[1] == 'i' ? -1 : 1);
     if (strcmp(name, "abs") == 0)

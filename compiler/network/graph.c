@@ -127,6 +127,7 @@ Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init
                              .fan_in = fan_in,
                              .fan_out = fan_out,
                              .init = init,
+                             .padding_row = -1,
                              .uses = 1,
                              .node = node};
     for (int i = 0; i < rank; i++)

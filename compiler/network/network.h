@@ -63,7 +63,9 @@ typedef enum ArgRole {
     ROLE_PER_CHANNEL, /* 1, or as many as the input has channels */
     /* how the layer's weight is made of what is learned: parametrization.c */
     ROLE_WEIGHT_NORM,
-    ROLE_STANDARDIZATION
+    ROLE_STANDARDIZATION,
+    ROLE_SPECTRAL_NORM,
+    ROLE_POWER_ITERATIONS
 } ArgRole;
 
 typedef struct ArgSpec {
@@ -361,6 +363,7 @@ struct Parameter {
     Int fan_in, fan_out;
     Init init;
     double low, high;     /* INIT_TRUNCATED */
+    Int padding_row;      /* it begins as zeros, and one use has no gradient of it; -1: none */
     const double *values; /* PARAMETER_CONSTANT */
     Node *node;
     Int offset;       /* in elements, in its kind's arena; set by place_parameters */
@@ -374,6 +377,12 @@ struct Parameter {
     const Parameter *makes; /* the derived one that it is a source of: no kernel knows of it */
     Parameter *sources[2];  /* the second is NULL where there is one */
     double epsilon;
+    /* Or it is its one source over the largest singular value of it as a matrix, whose rows are of
+     * its first or second axis: `left` and `right` are that value's vectors, which `iterations`
+     * of each training step bring nearer.  NULL: it is not */
+    Parameter *left, *right;
+    int matrix_axis;
+    Int iterations;
     /* Or it is a part of its one source, rows of it from first_row on; by number, of which each
      * part is made once.  lowering.h */
     bool is_part;

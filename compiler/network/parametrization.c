@@ -4,16 +4,31 @@
  *
  *   weight_norm             weight[o] = magnitude[o] * direction[o] / |direction[o]|
  *   weight_standardization  weight[o] = (weight[o] - mean) / sqrt(variance + epsilon)
+ *   spectral_norm           weight = original / its largest singular value, as a matrix
  *
- * of each index o of the first axis.  The state has the sources, under PyTorch's names.
+ * of each index o of the first axis; the matrix's rows are of the axis of output channels.  The
+ * state has the sources, under PyTorch's names.
  */
 #include "network/network.h"
 
-static bool is_asked(const Node *node, ArgRole role)
+/* The way that `node` asks for; ROLE_NONE: the weight is learned itself.  `other`: one more. */
+static ArgRole asked_way(const Node *node, ArgRole *other)
 {
-    int arg = role_arg(node->op, role);
-    return arg >= 0
-           && (role == ROLE_WEIGHT_NORM ? node->args[arg].integer[0] != 0 : node->args[arg].given);
+    static const ArgRole ways[] = {ROLE_WEIGHT_NORM, ROLE_STANDARDIZATION, ROLE_SPECTRAL_NORM};
+    ArgRole way = ROLE_NONE;
+    *other = ROLE_NONE;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int arg = role_arg(node->op, ways[i]);
+        if (arg < 0
+            || !(ways[i] == ROLE_STANDARDIZATION ? node->args[arg].given
+                                                 : node->args[arg].integer[0] != 0))
+            continue;
+        *other = way;
+        way = ways[i];
+        if (*other != ROLE_NONE)
+            break;
+    }
+    return way;
 }
 
 /* One of the weight's shape, or of one value for each index of its first axis. */
@@ -30,34 +45,64 @@ static Parameter *add_source(Node *node, const Parameter *weight, const char *na
     return source;
 }
 
-static bool report_both(const Node *node)
+static bool report_both(const Node *node, ArgRole way, ArgRole other)
 {
-    const ArgValue *norm = &node->args[role_arg(node->op, ROLE_WEIGHT_NORM)];
-    Diagnostic *d = node_error(node, "argument-range",
-                               node->args[role_arg(node->op, ROLE_STANDARDIZATION)].span,
+    Diagnostic *d = node_error(node, "argument-range", node->args[role_arg(node->op, way)].span,
                                "%s: its weight cannot be made in two ways", node->op->name);
-    diag_label(d, norm->span, "one of them");
+    diag_label(d, node->args[role_arg(node->op, other)].span, "one of them");
     diag_help(d, "leave one out");
     return false;
 }
 
+/* Iterations of what there is not. */
+static bool report_iterations(const Node *node)
+{
+    Diagnostic *d = node_error(
+        node, "argument-range", node->args[role_arg(node->op, ROLE_POWER_ITERATIONS)].span,
+        "%s: n_power_iterations is of a spectral norm, and there is none", node->op->name);
+    diag_help(d, "add spectral_norm=true, or leave it out");
+    return false;
+}
+
+/* PyTorch's: `dim` is 1 of transposed convolutions, whose second axis has the output channels. */
+static void add_vectors(Node *node, Parameter *weight)
+{
+    static const Init drawn = {INIT_NORMAL, 0, 1};
+    weight->matrix_axis = node->op->window == WINDOW_TRANSPOSED;
+    weight->iterations = node->args[role_arg(node->op, ROLE_POWER_ITERATIONS)].integer[0];
+    Int rows = weight->dim[weight->matrix_axis], length = weight->elements / rows;
+    weight->left = node_parameter(node, "weight_u", PARAMETER_BUFFER, drawn, 1, &rows, 1, 1);
+    weight->right = node_parameter(node, "weight_v", PARAMETER_BUFFER, drawn, 1, &length, 1, 1);
+    weight->left->path = format("%s.parametrizations.weight.0._u", node->path);
+    weight->right->path = format("%s.parametrizations.weight.0._v", node->path);
+    weight->left->makes = weight->right->makes = weight;
+}
+
 bool parametrize_weight(Node *node)
 {
-    bool norm = is_asked(node, ROLE_WEIGHT_NORM),
-         standardized = is_asked(node, ROLE_STANDARDIZATION);
-    if (norm && standardized)
-        return report_both(node);
-    if (!norm && !standardized)
+    ArgRole other, way = asked_way(node, &other);
+    int iterations = role_arg(node->op, ROLE_POWER_ITERATIONS);
+    if (other != ROLE_NONE)
+        return report_both(node, way, other);
+    if (iterations >= 0 && node->args[iterations].given && way != ROLE_SPECTRAL_NORM)
+        return report_iterations(node);
+    if (way == ROLE_NONE)
         return true;
     Parameter *weight = find_parameter(node, "weight");
-    if (norm) {
+    if (way == ROLE_WEIGHT_NORM) {
         weight->sources[0] =
             add_source(node, weight, "weight_magnitude", "parametrizations.weight.original0", true);
         weight->sources[1] = add_source(node, weight, "weight_direction",
                                         "parametrizations.weight.original1", false);
         return true;
     }
-    weight->sources[0] = add_source(node, weight, "weight_source", "weight", false);
-    weight->epsilon = node->args[role_arg(node->op, ROLE_STANDARDIZATION)].real;
+    bool spectral = way == ROLE_SPECTRAL_NORM;
+    weight->sources[0] =
+        add_source(node, weight, "weight_source",
+                   spectral ? "parametrizations.weight.original" : "weight", false);
+    if (spectral)
+        add_vectors(node, weight);
+    else
+        weight->epsilon = node->args[role_arg(node->op, ROLE_STANDARDIZATION)].real;
     return true;
 }

@@ -27,6 +27,8 @@ enum {
     PADDING_MODE,
     WEIGHT_NORM,
     STANDARDIZATION,
+    SPECTRAL_NORM,
+    POWER_ITERATIONS,
     IN_CHANNELS
 };
 
@@ -61,6 +63,13 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
                          .otherwise = "none", .minimum = 1e-30, .maximum = 1, \
                          .doc = "Each filter to mean 0 and variance 1; this is added to the " \
                                 "variance: 1e-10."}, \
+    [SPECTRAL_NORM] = {"spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM, .otherwise = "false", \
+                       .doc = "Whether the weight is what is learned over its largest singular " \
+                              "value: parametrizations.weight.original."}, \
+    [POWER_ITERATIONS] = {"n_power_iterations", ARG_INT, ROLE_POWER_ITERATIONS, \
+                          .otherwise = "1", .minimum = 1, .maximum = 1000, \
+                          .doc = "Of spectral_norm: how often a step brings its vectors " \
+                                 "nearer."}, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}

@@ -27,6 +27,8 @@ enum {
     DILATION,
     PADDING_MODE,
     WEIGHT_NORM,
+    SPECTRAL_NORM,
+    POWER_ITERATIONS,
     IN_CHANNELS
 };
 
@@ -60,6 +62,13 @@ static const char *const padding_modes[] = {"zeros", NULL};
     [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false", \
                      .doc = "Whether the weight is learned as magnitudes and directions: " \
                             "parametrizations.weight.original0, 1."}, \
+    [SPECTRAL_NORM] = {"spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM, .otherwise = "false", \
+                       .doc = "Whether the weight is what is learned over its largest singular " \
+                              "value: parametrizations.weight.original."}, \
+    [POWER_ITERATIONS] = {"n_power_iterations", ARG_INT, ROLE_POWER_ITERATIONS, \
+                          .otherwise = "1", .minimum = 1, .maximum = 1000, \
+                          .doc = "Of spectral_norm: how often a step brings its vectors " \
+                                 "nearer."}, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}

@@ -13,7 +13,7 @@ static const ArgSpec args[] = {
     [EMBEDDING_DIM] = {"embedding_dim", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
                        .maximum = LARGEST, .doc = "Values of a row."},
     [PADDING_IDX] = {"padding_idx", ARG_INT, .otherwise = "none", .maximum = LARGEST,
-                     .doc = "A number whose row no gradient moves."},
+                     .doc = "A number whose row begins as zeros and gets no gradient."},
     [NUM_EMBEDDINGS] = {"num_embeddings", ARG_INT, .otherwise = "none", .minimum = 1,
                         .maximum = LARGEST, .doc = "Asserts how many numbers there are."},
     {0}};
@@ -61,7 +61,8 @@ static bool infer(Node *node)
         return false;
     }
     node_parameter(node, "weight", PARAMETER_TRAINED, (Init){INIT_NORMAL, 0, 1}, 2, dim, dim[1],
-                   dim[0]);
+                   dim[0])
+        ->padding_row = node->args[PADDING_IDX].integer[0];
     node->out_shape = in;
     node->out_shape.dim[node->out_shape.rank++] = dim[1];
     return true;
@@ -158,7 +159,8 @@ const Operator operator_embedding = {
     .name = "embedding",
     .summary = "A learned row of values for each whole number.",
     .shape_rule = "[t] of n -> [t, embedding_dim]",
-    .formula = "y[i, c] = weight[x[i], c]; weight starts normal of deviation 1",
+    .formula = "y[i, c] = weight[x[i], c]; weight starts normal of deviation 1,\n"
+               "the row of padding_idx as zeros",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Embedding.html",
     .args = args,
     .traits = OP_WHOLE,

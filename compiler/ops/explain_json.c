@@ -28,6 +28,7 @@ static const char *const roles[] = {
     [ROLE_AXIS] = "axis",
     [ROLE_EPSILON] = "epsilon",
     [ROLE_PER_CHANNEL] = "per_channel",
+    [ROLE_POWER_ITERATIONS] = NULL, /* the last: those before it that have no word are NULL, too */
 };
 
 static const char *const windows[] = {

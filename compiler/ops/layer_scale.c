@@ -59,6 +59,23 @@ static void emit_image(ImageKernel *image)
     image_scale(image, image->kernel.node->parameters.items[0], NULL);
 }
 
+/* The first axis, whose factors they are, is that of the steps: a row has one. */
+static void emit_row(ImageKernel *image)
+{
+    Kernel *kernel = &image->kernel;
+    Shape shape = input_shape(kernel->node);
+    open_pieces(kernel, "p", shape_plane(shape));
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", shape.dim[0]);
+    kernel_line(kernel, "    y[p * %lldL + c] = x[p * %lldL + c] * weight[s->row];",
+                image->y_stride, image->x_stride);
+    kernel_line(kernel, "}");
+}
+
+static bool take_row(Node *row, Int steps)
+{
+    return input_shape(row->sequence).dim[0] == steps;
+}
+
 const Operator operator_layer_scale = {
     .name = "layer_scale",
     .summary = "Each channel times a learned factor that starts small.",
@@ -73,4 +90,6 @@ const Operator operator_layer_scale = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_row,
+    .emit_row = emit_row,
 };

@@ -11,7 +11,15 @@
 
 #include <math.h>
 
-enum { OUT_FEATURES, BIAS, WEIGHT_NORM, STANDARDIZATION, IN_FEATURES };
+enum {
+    OUT_FEATURES,
+    BIAS,
+    WEIGHT_NORM,
+    STANDARDIZATION,
+    SPECTRAL_NORM,
+    POWER_ITERATIONS,
+    IN_FEATURES
+};
 
 static const ArgSpec args[] = {
     [OUT_FEATURES] = {"out_features", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
@@ -25,6 +33,12 @@ static const ArgSpec args[] = {
                          .otherwise = "none", .minimum = 1e-30, .maximum = 1,
                          .doc = "Each filter to mean 0 and variance 1; this is added to the "
                                 "variance: 1e-10."},
+    [SPECTRAL_NORM] = {"spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM, .otherwise = "false",
+                       .doc = "Whether the weight is what is learned over its largest singular "
+                              "value: parametrizations.weight.original."},
+    [POWER_ITERATIONS] = {"n_power_iterations", ARG_INT, ROLE_POWER_ITERATIONS, .otherwise = "1",
+                          .minimum = 1, .maximum = 1000,
+                          .doc = "Of spectral_norm: how often a step brings its vectors nearer."},
     [IN_FEATURES] = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
                      .maximum = LARGEST, .doc = "Asserts the input's values."},
     {0}};

@@ -75,4 +75,5 @@ const Operator operator_noise = {
     .infer = infer_source_shape,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_any_row, /* nothing is drawn there */
 };

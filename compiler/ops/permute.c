@@ -108,6 +108,32 @@ static bool emit_transpose(Kernel *kernel)
     return emit_order(kernel, transpose_order);
 }
 
+/* The steps stay where they are: a row's axes are the others, counted without them. */
+static bool take_permuted_row(Node *row, Int steps)
+{
+    int order[MAX_RANK], rank = input_shape(row->sequence).rank;
+    (void)steps;
+    if (!permute_order(row->sequence, order) || order[0] != 0)
+        return false;
+    ArgValue *dims = &row->args[DIMS];
+    dims->count = rank > 1 ? rank - 1 : 1;
+    for (int k = 1; k < rank; k++)
+        dims->integer[k - 1] = order[k] - 1;
+    return true;
+}
+
+static bool take_transposed_row(Node *row, Int steps)
+{
+    int first, second;
+    (void)steps;
+    if (!node_axis(row->sequence, DIM0, &first) || !node_axis(row->sequence, DIM1, &second)
+        || (first != second && (first == 0 || second == 0)))
+        return false;
+    row->args[DIM0].integer[0] = first > 0 ? first - 1 : 0;
+    row->args[DIM1].integer[0] = second > 0 ? second - 1 : 0;
+    return true;
+}
+
 const Operator operator_permute = {
     .name = "permute",
     .summary = "The axes in another order.",
@@ -118,6 +144,7 @@ const Operator operator_permute = {
     .traits = OP_ARRANGES | OP_WHOLE,
     .infer = infer_permute,
     .emit = emit_permute,
+    .take_row = take_permuted_row,
 };
 
 const Operator operator_transpose = {
@@ -131,4 +158,5 @@ const Operator operator_transpose = {
     .ranks = RANK(2) | RANK(3) | RANK(4),
     .infer = infer_transpose,
     .emit = emit_transpose,
+    .take_row = take_transposed_row,
 };

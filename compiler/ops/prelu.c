@@ -122,6 +122,30 @@ static void emit_image(ImageKernel *image)
     kernel_line(kernel, "}");
 }
 
+/* The first axis, whose slopes they are, is that of the steps. */
+static void emit_row(ImageKernel *image)
+{
+    Kernel *kernel = &image->kernel;
+    Shape shape = input_shape(kernel->node);
+    Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    kernel_line(kernel, "const vec slope = splat(weight[%s]);",
+                is_shared(kernel->node) ? "0" : "s->row");
+    open_pieces(kernel, "p", shape_plane(shape));
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES)", whole);
+        image_values(image, "c", kernel->lanes, "slope");
+    }
+    if (whole < channels)
+        image_values(image, format("%lld", whole), channels - whole, "slope");
+    kernel_line(kernel, "}");
+}
+
+/* One row for all steps would have to have one slope for all. */
+static bool take_row(Node *row, Int steps)
+{
+    return is_shared(row) || input_shape(row->sequence).dim[0] == steps;
+}
+
 const Operator operator_prelu = {
     .name = "prelu",
     .summary = "Rectified linear unit that multiplies negative values by a learned slope.",
@@ -137,4 +161,6 @@ const Operator operator_prelu = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_row,
+    .emit_row = emit_row,
 };

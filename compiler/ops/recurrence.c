@@ -33,11 +33,20 @@ int cell_gates(CellKind kind)
     unreachable();
 }
 
-static const ArgSpec args[] = {
-    [RECURRENCE_CELL] = {"cell", ARG_WORD, .words = cell_words, .doc = "What makes a state."},
-    [RECURRENCE_HIDDEN] = {"hidden_size", ARG_INT, .doc = "Values of a cell."},
-    [RECURRENCE_BIAS] = {"bias", ARG_BOOL, .doc = "Whether there is a bias_hh."},
-    [RECURRENCE_PROJECTION] = {"proj_size", ARG_INT, .doc = "Values of a state; 0: hidden_size."},
+/* clang-format off */
+#define ARGUMENTS \
+    [RECURRENCE_CELL] = {"cell", ARG_WORD, .words = cell_words, .doc = "What makes a state."}, \
+    [RECURRENCE_HIDDEN] = {"hidden_size", ARG_INT, .doc = "Values of a cell."}, \
+    [RECURRENCE_BIAS] = {"bias", ARG_BOOL, .doc = "Whether there is a bias_hh."}, \
+    [RECURRENCE_PROJECTION] = {"proj_size", ARG_INT, .doc = "Values of a state; 0: hidden_size."}
+/* clang-format on */
+
+static const ArgSpec args[] = {ARGUMENTS, {0}};
+static const ArgSpec args_from[] = {
+    ARGUMENTS,
+    [RECURRENCE_STATES] = {"h0", ARG_BOOL, .doc = "Whether it has a state to begin with."},
+    [RECURRENCE_CELLS] = {"c0", ARG_BOOL, .doc = "Whether it has cells to begin with."},
+    [RECURRENCE_FIRST_ROW] = {"first_row", ARG_INT, .doc = "Of these, its first direction's."},
     {0}};
 
 /* In vectors; of what is noted of a step, where it begins. */
@@ -83,6 +92,9 @@ static Sizes sizes_of(const Node *node)
                              node->args[RECURRENCE_PROJECTION].integer[0]);
     sizes.steps = input_shape(node).dim[0];
     sizes.directions = node->inputs.count;
+    if (node->op == &operator_recurrence_from)
+        sizes.directions -=
+            node->args[RECURRENCE_STATES].integer[0] + node->args[RECURRENCE_CELLS].integer[0];
     sizes.bias = node->args[RECURRENCE_BIAS].integer[0];
     return sizes;
 }
@@ -614,6 +626,17 @@ const Operator operator_recurrence = {
     .take_row = take_recurrence_row,
     .kept_of_rows = kept_of_recurrence,
     .emit_row = emit_recurrence_row,
+};
+
+/* Its gradients are made together: those of states and cells are what is left of the way back. */
+const Operator operator_recurrence_from = {
+    .name = "recurrence_from",
+    .summary = "The states of a recurrent layer that has some to begin with, step by step.",
+    .args = args_from,
+    .traits = OP_GRADIENTS_TOGETHER,
+    .input_gradient_reads = READS_X | READS_Y | READS_AUX | WRITES_AUX,
+    .parameter_gradient_reads = READS_X | READS_Y | READS_AUX,
+    .multiply_adds = multiply_adds,
 };
 
 /* ------------------------------------------------------------ last state */

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { HIDDEN_SIZE, NUM_LAYERS, BIAS, DROPOUT, BIDIRECTIONAL, LAST, INPUT_SIZE, OWN };
+enum { HIDDEN_SIZE, NUM_LAYERS, BIAS, DROPOUT, BIDIRECTIONAL, LAST, H0, INPUT_SIZE, OWN, C0 };
 enum { MOST_LAYERS = 1000 };
 
 /* clang-format off */
@@ -29,6 +29,9 @@ enum { MOST_LAYERS = 1000 };
                        .doc = "Whether other states go from the last step to the first, too."}, \
     [LAST] = {"last", ARG_BOOL, .otherwise = "false", \
               .doc = "Whether only each direction's last state is given, not every step's."}, \
+    [H0] = {"h0", ARG_TENSORS, .otherwise = "none", \
+            .doc = "A named tensor, the states before the first step; 0 where nothing is said: " \
+                   "[num_layers * directions, state], of one also [state]."}, \
     [INPUT_SIZE] = {"input_size", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                     .maximum = LARGEST, .doc = "Asserts the values of a step."}
 /* clang-format on */
@@ -44,6 +47,9 @@ static const ArgSpec lstm_args[] = {
     SHARED_ARGS,
     [OWN] = {"proj_size", ARG_INT, .otherwise = "0", .maximum = LARGEST,
              .doc = "Values that a state is projected to by weight_hr; 0: it is not."},
+    [C0] = {"c0", ARG_TENSORS, .otherwise = "none",
+            .doc = "Likewise the cells before the first step: [num_layers * directions, "
+                   "hidden_size]."},
     {0}};
 
 /* What the arguments and the input say. */
@@ -140,6 +146,50 @@ static bool arguments_agree(const Node *node, const Layout *layout)
     return true;
 }
 
+static int count_before(const Node *node, int arg)
+{
+    return arg == C0 && node->op != &operator_lstm ? 0 : node->args[arg].count;
+}
+
+/* A row for each direction of each layer, in PyTorch's order; of one the row alone will do. */
+static bool rows_fit(const Node *node, const Layout *layout, int arg, int input, Int values)
+{
+    const ArgValue *given = &node->args[arg];
+    const char *name = node->op->args[arg].name;
+    Int rows = layout->layers * layout->directions;
+    if (given->count > 1) {
+        Diagnostic *d =
+            node_error(node, "several-tensors", given->span, "%s of %s is one tensor, not %d", name,
+                       node->op->name, given->count);
+        diag_help(d, "its rows are those of all layers and directions: [%lld, %lld]", rows, values);
+        return false;
+    }
+    Shape shape = node->inputs.items[input]->shape;
+    Int wanted[] = {rows, values};
+    if (shape_equal(shape, shape_from(2, wanted))
+        || (rows == 1 && shape_equal(shape, shape_from(1, &values))))
+        return true;
+    Diagnostic *d = node_error(node, "shape-mismatch", given->span, "%s cannot begin with %s of %s",
+                               node->op->name, name, shape_text(shape));
+    diag_caption(d, "%s is needed", shape_text(shape_from(2, wanted)));
+    if (shape_elements(shape) == rows * values)
+        diag_help(d, "reshape([%lld, %lld]) before it is named", rows, values);
+    else if (rows == 1)
+        diag_help(d, "[%lld] or [1, %lld]: one %s of %lld values", values, values,
+                  arg == C0 ? "row of cells" : "state", values);
+    else
+        diag_help(d, "a row for each direction, layer by layer");
+    return false;
+}
+
+static bool states_fit(const Node *node, const Layout *layout)
+{
+    int states = count_before(node, H0);
+    return (states == 0 || rows_fit(node, layout, H0, 1, layout->state))
+           && (count_before(node, C0) == 0
+               || rows_fit(node, layout, C0, 1 + states, layout->hidden));
+}
+
 /* Of a layer: its sums, which are as many as what training notes or fewer. */
 static bool noted_fits(const Node *node, const Layout *layout)
 {
@@ -160,7 +210,7 @@ static bool noted_fits(const Node *node, const Layout *layout)
 static bool infer(Node *node)
 {
     const Layout layout = layout_of(node);
-    if (!arguments_agree(node, &layout) || !noted_fits(node, &layout))
+    if (!arguments_agree(node, &layout) || !states_fit(node, &layout) || !noted_fits(node, &layout))
         return false;
     for (Int layer = 0; layer < layout.layers; layer++)
         for (Int direction = 0; direction < layout.directions; direction++)
@@ -227,14 +277,22 @@ static Tensor *lower_states(Graph *graph, const Node *like, const Layout *layout
 {
     static const int kinds[] = {WEIGHT_HH, BIAS_HH, WEIGHT_HR};
     static const char *const names[] = {"weight_hh", "bias_hh", "weight_hr"};
+    int states = count_before(like, H0), cells = count_before(like, C0);
     Node *node =
-        lowered_node(graph, like, &operator_recurrence,
+        lowered_node(graph, like, states + cells ? &operator_recurrence_from : &operator_recurrence,
                      out ? like->path : format("%s.%s", like->path, name_of("hh", layer, 0)));
     for (Int direction = 0; direction < layout->directions; direction++) {
         push(&node->inputs, inputs[direction]);
         for (int k = 0; k < 3; k++)
             take_parameter(node, like, layout, layer, direction, kinds[k],
                            format("%s%s", names[k], direction ? "_reverse" : ""));
+    }
+    for (int i = 0; i < states + cells; i++)
+        push(&node->inputs, like->inputs.items[1 + i]);
+    if (states + cells) {
+        lowered_number(node, RECURRENCE_STATES, states);
+        lowered_number(node, RECURRENCE_CELLS, cells);
+        lowered_number(node, RECURRENCE_FIRST_ROW, layer * layout->directions);
     }
     node->args[RECURRENCE_CELL] = (ArgValue){.given = true, .word = cell_words[layout->kind]};
     lowered_number(node, RECURRENCE_HIDDEN, layout->hidden);
@@ -291,7 +349,7 @@ static void lower(Graph *graph, const Node *node)
                       "bidirectional: twice as many",                                            \
         .formula =                                                                               \
             text "\nx[t] is the step's input, of further layers the state of the layer before\n" \
-                 "the state before the first step is 0\n"                                        \
+                 "the state before the first step is that of h0=, or 0\n"                        \
                  "all parameters start uniform in -1/sqrt(hidden_size) to 1/sqrt(hidden_size)",  \
         .reference = page,                                                                       \
         .args = word##_args,                                                                     \

@@ -56,6 +56,8 @@ static enum Part operator_part(ArgRole role)
     case ROLE_PER_CHANNEL:
     case ROLE_WEIGHT_NORM:
     case ROLE_STANDARDIZATION:
+    case ROLE_SPECTRAL_NORM:
+    case ROLE_POWER_ITERATIONS:
         return PART_NONE;
     }
     unreachable();

@@ -130,6 +130,8 @@ static Values role_values(const Diagnostic *fault, const Operator *op, ArgRole r
     case ROLE_PER_CHANNEL:
     case ROLE_WEIGHT_NORM:
     case ROLE_STANDARDIZATION:
+    case ROLE_SPECTRAL_NORM:
+    case ROLE_POWER_ITERATIONS:
         return (Values){0};
     }
     unreachable();

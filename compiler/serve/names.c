@@ -130,7 +130,7 @@ static bool is_function(const Namer *n, const char *word)
     for (int i = 0; n->in_function && element_function(i).name; i++)
         if (!strcmp(element_function(i).name, word))
             return true;
-    static const char *const functions[] = {"ceil", "floor", "round", "min", "max", "abs"};
+    static const char *const functions[] = {"ceil", "floor", "round", "min", "max", "abs", "pow"};
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (!strcmp(functions[i], word))
             return true;

@@ -71,12 +71,12 @@ static void emit_parameters(Emitter *emitter)
         const Parameter *p = graph->parameters.items[i];
         text_add(emitter->module.out,
                  "    { %s, %s, %d, { %lld, %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, "
-                 "%s, %s, %s, %d, %d },\n",
+                 "%s, %s, %s, %d, %d, %lld },\n",
                  quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
                  p->dim[3], p->dim[4], p->offset, p->elements, init_name(p->init.kind),
                  number_text(p->init.a), number_text(p->init.b), number_text(p->low),
                  number_text(p->high), p->whole_batch ? "true" : "false",
-                 p->frozen ? "true" : "false", p->group, p->uses);
+                 p->frozen ? "true" : "false", p->group, p->uses, p->padding_row);
     }
     text_add(emitter->module.out, "};\n\n");
     if (graph->aliases.count)
@@ -93,11 +93,14 @@ static void emit_derived(Emitter *emitter)
     for (int i = 0; i < graph->derived.count; i++) {
         const Parameter *p = graph->derived.items[i];
         const Parameter *direction = p->sources[p->sources[1] ? 1 : 0];
-        Int length = p->elements / p->dim[0];
-        text_add(emitter->module.out, "    { %lld, %lld, %lld, %lld, %lld, %s, %s, %s },\n",
-                 p->offset, p->dim[0], length, direction->offset + p->first_row * length,
+        Int rows = p->dim[p->matrix_axis], length = p->elements / rows;
+        text_add(emitter->module.out,
+                 "    { %lld, %lld, %lld, %lld, %lld, %s, %s, %s, %lld, %lld, %lld, %lld },\n",
+                 p->offset, rows, length, direction->offset + p->first_row * length,
                  p->sources[1] ? p->sources[0]->offset : -1, number_text(p->epsilon),
-                 p->whole_batch ? "true" : "false", p->is_part ? "true" : "false");
+                 p->whole_batch ? "true" : "false", p->is_part ? "true" : "false",
+                 p->left ? p->left->offset : -1, p->right ? p->right->offset : -1,
+                 p->matrix_axis ? p->dim[0] : 1, p->iterations);
     }
     text_add(emitter->module.out, "};\n\n");
 }

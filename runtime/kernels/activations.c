@@ -85,6 +85,35 @@ void net_leaky_relu_backward_input(const NetCall *call)
         give_gradient(call, i, call->x[0][i] > 0 ? call->dy[i] : call->dy[i] * slope);
 }
 
+/* rrelu's: drawn in training, else the mean of what may be drawn. */
+static real drawn_slope(const NetCall *call, int64_t at)
+{
+    double lower = net_attribute(call, "lower", 0), upper = net_attribute(call, "upper", 0);
+    if (!call->training)
+        return (real)(lower + (upper - lower) / 2);
+    uint64_t image = (uint64_t)(call->grain * call->lanes + at % call->lanes),
+             index =
+                 image * (uint64_t)net_shape_elements(call->y_shape) + (uint64_t)(at / call->lanes);
+    return (real)(lower
+                  + (upper - lower)
+                        * net_random(call->step->seed, call->step->step, call->salt, index));
+}
+
+void net_rrelu_forward(const NetCall *call)
+{
+    int64_t count = values_of(call);
+    for (int64_t i = 0; i < count; i++)
+        call->y[i] = call->x[0][i] > 0 ? call->x[0][i] : call->x[0][i] * drawn_slope(call, i);
+}
+
+void net_rrelu_backward_input(const NetCall *call)
+{
+    int64_t count = values_of(call);
+    for (int64_t i = 0; i < count; i++)
+        give_gradient(call, i,
+                      call->x[0][i] > 0 ? call->dy[i] : call->dy[i] * drawn_slope(call, i));
+}
+
 void net_elu_forward(const NetCall *call)
 {
     int64_t count = values_of(call);

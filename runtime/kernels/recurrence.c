@@ -4,6 +4,8 @@
  *   x[d] [steps, gates * hidden, lanes]: by direction, what the inputs give to the gates' sums
  *   weight_hh [gates * hidden, state]   bias_hh [gates * hidden]   weight_hr [state, hidden]
  *   y    [steps, directions * state, lanes]
+ *   of recurrence_from, behind x: the states before the first step, [rows, state, lanes], and an
+ *   lstm's cells, [rows, hidden, lanes], of which a direction's is row first_row + d
  *   aux  [directions, steps, noted, lanes]: of each step the gates, what else is needed of it
  *        (an lstm's cells, a gru's weight_hh h + bias_hh of n), with a projection what is
  *        projected, and room for the gradient of what that gives
@@ -24,6 +26,8 @@ typedef struct Layer {
     int64_t steps, hidden, state, sums, directions, lanes;
     int64_t further, shown, dstate, noted;
     bool bias, projects;
+    int states, cells; /* among the inputs, those before the first step; -1: they are 0 */
+    int64_t first_row;
 } Layer;
 
 static Layer layer_of(const NetCall *call)
@@ -39,6 +43,8 @@ static Layer layer_of(const NetCall *call)
         .sums = call->x_shape[0].w,
         .hidden = (int64_t)net_attribute(call, "hidden_size", 0),
         .directions = call->inputs,
+        .states = -1,
+        .cells = -1,
         .lanes = call->lanes,
         .bias = net_attribute(call, "bias", 0) != 0,
         .projects = projection > 0,
@@ -49,6 +55,24 @@ static Layer layer_of(const NetCall *call)
     layer.dstate = layer.shown + (layer.projects ? layer.hidden : 0);
     layer.noted = layer.dstate + projection;
     return layer;
+}
+
+/* With what recurrence_from has besides. */
+static Layer layer_from(const NetCall *call)
+{
+    Layer layer = layer_of(call);
+    bool states = net_attribute(call, "h0", 0) != 0, cells = net_attribute(call, "c0", 0) != 0;
+    layer.directions -= states + cells;
+    layer.states = states ? (int)layer.directions : -1;
+    layer.cells = cells ? (int)layer.directions + states : -1;
+    layer.first_row = (int64_t)net_attribute(call, "first_row", 0);
+    return layer;
+}
+
+/* A direction's row of an input, or of its gradient, of `values` each. */
+static real *row_before(const Layer *layer, const real *rows, int direction, int64_t values)
+{
+    return (real *)rows + (layer->first_row + direction) * values * layer->lanes;
 }
 
 /* Where a direction's parameters are among the call's. */
@@ -78,6 +102,26 @@ static real *noted_at(const Layer *layer, real *aux, int direction, int64_t step
 {
     int64_t row = direction * layer->steps + row_at(layer, direction, step);
     return aux + row * layer->noted * layer->lanes;
+}
+
+/* The state that a step begins with; NULL: 0. */
+static const real *state_before(const NetCall *call, const Layer *layer, int direction,
+                                int64_t step)
+{
+    if (step > 0)
+        return state_at(layer, call->y, direction, step - 1);
+    return layer->states < 0 ? NULL
+                             : row_before(layer, call->x[layer->states], direction, layer->state);
+}
+
+/* Likewise an lstm's cells, which training notes. */
+static const real *cells_before(const NetCall *call, const Layer *layer, int direction,
+                                int64_t step)
+{
+    if (step > 0)
+        return noted_at(layer, call->aux, direction, step - 1) + layer->further * layer->lanes;
+    return layer->cells < 0 ? NULL
+                            : row_before(layer, call->x[layer->cells], direction, layer->hidden);
 }
 
 /* to[o] += sum over i of weight[o, i] * from[i], of every lane. */
@@ -170,9 +214,10 @@ static void sum_of_states(const NetCall *call, const Layer *layer, int direction
     const Places places = places_of(layer, direction);
     for (int64_t i = 0; i < layer->sums * layer->lanes; i++)
         sums[i] = layer->bias ? call->parameter[places.bias_hh][i / layer->lanes] : 0;
-    if (step > 0)
-        add_product(layer, sums, call->parameter[places.weight_hh],
-                    state_at(layer, call->y, direction, step - 1), layer->sums, layer->state);
+    const real *before = state_before(call, layer, direction, step);
+    if (before)
+        add_product(layer, sums, call->parameter[places.weight_hh], before, layer->sums,
+                    layer->state);
 }
 
 static void project(const NetCall *call, const Layer *layer, int direction, const real *shown,
@@ -188,16 +233,17 @@ static void go_forward(const NetCall *call, const Layer *layer, int direction)
     int64_t lanes = layer->lanes, values = layer->hidden * lanes;
     real *room = rows_of((layer->sums + 2 * layer->hidden + layer->noted) * lanes);
     real *sums = room, *cells = sums + layer->sums * lanes, *states = cells + values;
+    if (layer->cells >= 0)
+        memcpy(cells, cells_before(call, layer, direction, 0), (size_t)values * sizeof *cells);
     for (int64_t step = 0; step < layer->steps; step++) {
+        const real *before = layer->projects ? NULL : state_before(call, layer, direction, step);
         const real *in = call->x[direction] + row_at(layer, direction, step) * layer->sums * lanes;
         real *y = state_at(layer, call->y, direction, step);
         real *noted = call->aux ? noted_at(layer, call->aux, direction, step) : states + values;
         sum_of_states(call, layer, direction, step, sums);
         for (int64_t i = 0; i < values; i++)
-            states[i] = next_state(
-                layer, in + i, sums + i,
-                step && !layer->projects ? state_at(layer, call->y, direction, step - 1)[i] : 0,
-                cells + i, noted + i);
+            states[i] =
+                next_state(layer, in + i, sums + i, before ? before[i] : 0, cells + i, noted + i);
         if (layer->projects) {
             memcpy(noted + layer->shown * lanes, states, (size_t)values * sizeof *states);
             project(call, layer, direction, states, y);
@@ -208,9 +254,8 @@ static void go_forward(const NetCall *call, const Layer *layer, int direction)
     free(room);
 }
 
-void net_recurrence_forward(const NetCall *call)
+static void forward(const NetCall *call, Layer layer)
 {
-    const Layer layer = layer_of(call);
     for (int direction = 0; direction < layer.directions; direction++)
         go_forward(call, &layer, direction);
 }
@@ -257,30 +302,36 @@ static real gate_gradients(const Layer *layer, real dh, real *noted, real before
 
 /* dh [hidden]: the gradient of a step's values before any projection; carry: what later steps
  * give. */
-static void gradient_of_values(const NetCall *call, const Layer *layer, int64_t step,
+static void gradient_of_values(const NetCall *call, const Layer *layer, int direction, int64_t step,
                                const real *carry, real *noted, real *dh)
 {
-    const real *dy = state_at(layer, call->dy, call->which, step);
+    const real *dy = state_at(layer, call->dy, direction, step);
     real *to = layer->projects ? noted + layer->dstate * layer->lanes : dh;
     for (int64_t i = 0; i < layer->state * layer->lanes; i++)
         to[i] = dy[i] + carry[i];
     if (!layer->projects)
         return;
     memset(dh, 0, (size_t)(layer->hidden * layer->lanes) * sizeof *dh);
-    add_transposed(layer, dh, call->parameter[places_of(layer, call->which).weight_hr], to,
+    add_transposed(layer, dh, call->parameter[places_of(layer, direction).weight_hr], to,
                    layer->state, layer->hidden);
 }
 
-static void step_back(const NetCall *call, const Layer *layer, int64_t step, real *carry,
-                      real *dcells, real *dh)
+/* What a direction's way back needs: the gradient of its sums of inputs [steps, sums], and of one
+ * step those of a state, of cells and of values. */
+typedef struct WayBack {
+    int direction;
+    real *dx, *carry, *dcells, *dh;
+} WayBack;
+
+static void step_back(const NetCall *call, const Layer *layer, int64_t step, const WayBack *way)
 {
     int64_t lanes = layer->lanes;
-    real *noted = noted_at(layer, call->aux, call->which, step);
-    real *din = call->dx + row_at(layer, call->which, step) * layer->sums * lanes;
-    const real *before = step ? state_at(layer, call->y, call->which, step - 1) : NULL;
-    const real *cells =
-        step ? noted_at(layer, call->aux, call->which, step - 1) + layer->further * lanes : NULL;
-    gradient_of_values(call, layer, step, carry, noted, dh);
+    real *carry = way->carry, *dcells = way->dcells, *dh = way->dh;
+    real *noted = noted_at(layer, call->aux, way->direction, step);
+    real *din = way->dx + row_at(layer, way->direction, step) * layer->sums * lanes;
+    const real *before = state_before(call, layer, way->direction, step);
+    const real *cells = cells_before(call, layer, way->direction, step);
+    gradient_of_values(call, layer, way->direction, step, carry, noted, dh);
     memset(carry, 0, (size_t)(layer->state * lanes) * sizeof *carry);
     for (int64_t i = 0; i < layer->hidden * lanes; i++) {
         real kept =
@@ -289,19 +340,62 @@ static void step_back(const NetCall *call, const Layer *layer, int64_t step, rea
         if (layer->kind == GRU)
             carry[i] = kept;
     }
-    add_transposed(layer, carry, call->parameter[places_of(layer, call->which).weight_hh], noted,
+    add_transposed(layer, carry, call->parameter[places_of(layer, way->direction).weight_hh], noted,
                    layer->sums, layer->state);
+}
+
+static real *go_back(const NetCall *call, const Layer *layer, WayBack *way)
+{
+    real *room = rows_of((layer->state + 2 * layer->hidden) * layer->lanes);
+    way->carry = room;
+    way->dcells = room + layer->state * layer->lanes;
+    way->dh = way->dcells + layer->hidden * layer->lanes;
+    for (int64_t step = layer->steps; step-- > 0;)
+        step_back(call, layer, step, way);
+    return room;
 }
 
 /* Nobody but the recurrence reads its inputs: there is nothing to add to. */
 void net_recurrence_backward_input(const NetCall *call)
 {
     const Layer layer = layer_of(call);
-    real *carry = rows_of((layer.state + 2 * layer.hidden) * layer.lanes);
-    real *dcells = carry + layer.state * layer.lanes, *dh = dcells + layer.hidden * layer.lanes;
-    for (int64_t step = layer.steps; step-- > 0;)
-        step_back(call, &layer, step, carry, dcells, dh);
-    free(carry);
+    WayBack way = {.direction = call->which, .dx = call->dx};
+    free(go_back(call, &layer, &way));
+}
+
+/* Of input `which` its gradient; NULL: nobody wants it, or there is no such input. */
+static real *gradient_at(const NetCall *call, int which)
+{
+    return which < 0 || call->dx_at[which] < 0 ? NULL : call->dx + call->dx_at[which] * call->lanes;
+}
+
+/* A direction's row of what came before the first step; the others have no part in this layer. */
+static void give_row(const NetCall *call, const Layer *layer, int which, int direction,
+                     const real *gradient, int64_t values)
+{
+    real *to = gradient_at(call, which);
+    if (!to)
+        return;
+    if (direction == 0)
+        memset(to, 0,
+               (size_t)(net_shape_elements(call->x_shape[which]) * layer->lanes) * sizeof *to);
+    memcpy(row_before(layer, to, direction, values), gradient,
+           (size_t)(values * layer->lanes) * sizeof *to);
+}
+
+void net_recurrence_from_backward_input(const NetCall *call)
+{
+    const Layer layer = layer_from(call);
+    for (int direction = 0; direction < layer.directions; direction++) {
+        real *wanted = gradient_at(call, direction),
+             *spare = wanted ? NULL : rows_of(layer.steps * layer.sums * layer.lanes);
+        WayBack way = {.direction = direction, .dx = wanted ? wanted : spare};
+        real *room = go_back(call, &layer, &way);
+        give_row(call, &layer, layer.states, direction, way.carry, layer.state);
+        give_row(call, &layer, layer.cells, direction, way.dcells, layer.hidden);
+        free(room);
+        free(spare);
+    }
 }
 
 static void clear_gradient(const NetCall *call, int place, int64_t count)
@@ -319,9 +413,10 @@ static void parameter_gradients(const NetCall *call, const Layer *layer, int dir
         clear_gradient(call, places.weight_hr, layer->state * layer->hidden);
     for (int64_t step = 0; step < layer->steps; step++) {
         const real *noted = noted_at(layer, call->aux, direction, step);
-        if (step > 0)
-            add_outer(layer, call->dparameter[places.weight_hh], noted,
-                      state_at(layer, call->y, direction, step - 1), layer->sums, layer->state);
+        const real *before = state_before(call, layer, direction, step);
+        if (before)
+            add_outer(layer, call->dparameter[places.weight_hh], noted, before, layer->sums,
+                      layer->state);
         for (int64_t o = 0; layer->bias && o < layer->sums; o++)
             call->dparameter[places.bias_hh][o] += net_sum(noted + o * layer->lanes, layer->lanes);
         if (layer->projects)
@@ -331,12 +426,16 @@ static void parameter_gradients(const NetCall *call, const Layer *layer, int dir
     }
 }
 
-void net_recurrence_backward_parameters(const NetCall *call)
+static void backward_parameters(const NetCall *call, Layer layer)
 {
-    const Layer layer = layer_of(call);
     for (int direction = 0; direction < layer.directions; direction++)
         parameter_gradients(call, &layer, direction);
 }
+
+NET_STAGE(recurrence, forward, forward(call, layer_of(call)))
+NET_STAGE(recurrence, backward_parameters, backward_parameters(call, layer_of(call)))
+NET_STAGE(recurrence_from, forward, forward(call, layer_from(call)))
+NET_STAGE(recurrence_from, backward_parameters, backward_parameters(call, layer_from(call)))
 
 /* ------------------------------------------------------------ last state
  *

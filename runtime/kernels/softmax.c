@@ -32,30 +32,31 @@ typedef struct Column {
     double total;
 } Column;
 
-static Column column_of(const NetCall *call, Columns columns, int64_t at)
+static Column column_of(const NetCall *call, Columns columns, int64_t at, real sign)
 {
     const real *x = call->x[0] + at;
-    Column column = {x[0], 0};
+    Column column = {sign * x[0], 0};
     for (int64_t i = columns.step; i < columns.size; i += columns.step)
-        if (x[i] > column.largest)
-            column.largest = x[i];
+        if (sign * x[i] > column.largest)
+            column.largest = sign * x[i];
     for (int64_t i = 0; i < columns.size; i += columns.step)
-        column.total += exp(x[i] - column.largest);
+        column.total += exp(sign * x[i] - column.largest);
     return column;
 }
 
-void net_softmax_forward(const NetCall *call)
+/* Of the values times `sign`. */
+static void softmax_forward(const NetCall *call, real sign)
 {
     Columns columns = columns_of(call);
     for (int64_t k = 0; k < columns.count; k++) {
         int64_t at = begin_of(columns, k);
-        Column column = column_of(call, columns, at);
+        Column column = column_of(call, columns, at, sign);
         for (int64_t i = at; i < at + columns.size; i += columns.step)
-            call->y[i] = (real)(exp(call->x[0][i] - column.largest) / column.total);
+            call->y[i] = (real)(exp(sign * call->x[0][i] - column.largest) / column.total);
     }
 }
 
-void net_softmax_backward_input(const NetCall *call)
+static void softmax_backward(const NetCall *call, real sign)
 {
     Columns columns = columns_of(call);
     for (int64_t k = 0; k < columns.count; k++) {
@@ -64,16 +65,21 @@ void net_softmax_backward_input(const NetCall *call)
         for (int64_t i = at; i < at + columns.size; i += columns.step)
             mean += (double)call->dy[i] * (double)call->y[i];
         for (int64_t i = at; i < at + columns.size; i += columns.step)
-            give_gradient(call, i, call->y[i] * (call->dy[i] - (real)mean));
+            give_gradient(call, i, sign * call->y[i] * (call->dy[i] - (real)mean));
     }
 }
+
+NET_STAGE(softmax, forward, softmax_forward(call, 1))
+NET_STAGE(softmax, backward_input, softmax_backward(call, 1))
+NET_STAGE(softmin, forward, softmax_forward(call, -1))
+NET_STAGE(softmin, backward_input, softmax_backward(call, -1))
 
 void net_log_softmax_forward(const NetCall *call)
 {
     Columns columns = columns_of(call);
     for (int64_t k = 0; k < columns.count; k++) {
         int64_t at = begin_of(columns, k);
-        Column column = column_of(call, columns, at);
+        Column column = column_of(call, columns, at, 1);
         real logarithm = (real)log(column.total);
         for (int64_t i = at; i < at + columns.size; i += columns.step)
             call->y[i] = call->x[0][i] - column.largest - logarithm;

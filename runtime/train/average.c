@@ -103,5 +103,5 @@ void net_average_exchange(NetAverage *average, NetSession *session)
     swap(&average->buffers, &session->buffers);
     average->in_use = !average->in_use;
     if (average->in_use)
-        net_derive(session->model, session->weights);
+        net_derive(session->model, session->weights, session->buffers);
 }

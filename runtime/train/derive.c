@@ -3,6 +3,7 @@
  *   weight norm       w = magnitude * v / |v|                 Salimans and Kingma 2016
  *   standardisation   w = (v - mean) / sqrt(variance + eps)   Qiao et al. 2019
  *   a part            w = v, some rows of a parameter of which several layers have one each
+ *   spectral norm     of the whole matrix: spectral.c
  *
  * of each row, the values of one index of the first axis.  Rows are summed in their order by one
  * thread, in double: a step's filters are read as often as it has images.
@@ -41,11 +42,15 @@ static void derive_row(const NetDerived *derived, real *weights, int64_t row)
         w[i] = (real)(((double)v[i] - of.mean) * scale);
 }
 
-void net_derive(const NetModel *model, real *weights)
+void net_derive(const NetModel *model, real *weights, const real *buffers)
 {
-    for (int k = 0; k < model->derived_count; k++)
-        for (int64_t row = 0; row < model->derived[k].rows; row++)
-            derive_row(&model->derived[k], weights, row);
+    for (int k = 0; k < model->derived_count; k++) {
+        const NetDerived *derived = &model->derived[k];
+        if (derived->left >= 0)
+            net_spectral_derive(derived, weights, buffers);
+        for (int64_t row = 0; row < derived->rows && derived->left < 0; row++)
+            derive_row(derived, weights, row);
+    }
 }
 
 /* So that each weight begins as its direction was drawn. */
@@ -94,9 +99,14 @@ static void row_gradient(const NetDerived *derived, const real *weights, real *g
     }
 }
 
-void net_derive_gradients(const NetModel *model, const real *weights, real *gradients)
+void net_derive_gradients(const NetModel *model, const real *weights, const real *buffers,
+                          real *gradients)
 {
-    for (int k = 0; k < model->derived_count; k++)
-        for (int64_t row = 0; row < model->derived[k].rows; row++)
-            row_gradient(&model->derived[k], weights, gradients, row);
+    for (int k = 0; k < model->derived_count; k++) {
+        const NetDerived *derived = &model->derived[k];
+        if (derived->left >= 0)
+            net_spectral_gradient(derived, weights, buffers, gradients);
+        for (int64_t row = 0; row < derived->rows && derived->left < 0; row++)
+            row_gradient(derived, weights, gradients, row);
+    }
 }

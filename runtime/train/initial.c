@@ -170,7 +170,15 @@ static bool fill_sparse(const NetParameter *parameter, real *values, uint64_t se
     return order != NULL;
 }
 
-static bool fill(const NetParameter *parameter, real *values, uint64_t seed, NetError *error)
+/* torch.nn.Embedding's padding_idx, whatever the others begin as. */
+static void clear_padding(const NetParameter *parameter, real *values)
+{
+    int64_t row = parameter->padding_row, length = parameter->elements / parameter->dim[0];
+    for (int64_t i = 0; row >= 0 && i < length; i++)
+        values[row * length + i] = 0;
+}
+
+static bool fill_all(const NetParameter *parameter, real *values, uint64_t seed, NetError *error)
 {
     uint64_t salt = net_hash(parameter->path);
     for (int64_t i = 0; i < parameter->elements; i++)
@@ -184,6 +192,14 @@ static bool fill(const NetParameter *parameter, real *values, uint64_t seed, Net
     if (parameter->init == NET_EYE)
         fill_eye(parameter, values);
     return true;
+}
+
+static bool fill(const NetParameter *parameter, real *values, uint64_t seed, NetError *error)
+{
+    bool good = fill_all(parameter, values, seed, error);
+    if (good)
+        clear_padding(parameter, values);
+    return good;
 }
 
 bool net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
@@ -205,6 +221,7 @@ bool net_initialise(const NetModel *model, real *weights, real *buffers, int64_t
         }
     }
     net_first_magnitudes(model, weights);
-    net_derive(model, weights);
+    net_first_vectors(model, weights, buffers);
+    net_derive(model, weights, buffers);
     return good;
 }

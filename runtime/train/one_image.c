@@ -177,7 +177,7 @@ void net_one_image_close(NetSession *session)
 
 void net_weights_changed(NetSession *session)
 {
-    net_derive(session->model, session->weights);
+    net_derive(session->model, session->weights, session->buffers);
     if (session->one_image)
         session->one_image->stale = true;
     if (session->one_row)

@@ -840,7 +840,8 @@ static void derive_gradients(const Pass *pass, int thread)
     meet(pass, thread);
     bool own = !has_ranks(pass) || sends(pass); /* else ranks have one memory: the first does it */
     if (thread == 0 && (own || net_rank() == 0))
-        net_derive_gradients(session->model, session->weights, session->gradients);
+        net_derive_gradients(session->model, session->weights, session->buffers,
+                             session->gradients);
 }
 
 /* The thread's share of the gradients, added up, and of the weights, moved. */
@@ -1108,8 +1109,23 @@ int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptim
     return met;
 }
 
+/* Ranks that share the weights all make them, of vectors of their own: none while another still
+ * reads what was made of older ones. */
+static void begin_step(const NetSession *session)
+{
+    if (!net_has_spectral(session->model))
+        return;
+    if (session->shared)
+        net_ranks_meet();
+    net_power_iterations(session->model, session->weights, session->buffers);
+    if (session->shared)
+        net_ranks_meet();
+}
+
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)
 {
+    if (optimizer && batch->pass == 0)
+        begin_step(session);
     NetResult result = run_batch(session, batch, optimizer, true);
     if (optimizer && isfinite(result.loss)) {
         session->steps += !batch->more;

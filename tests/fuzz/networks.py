@@ -317,7 +317,11 @@ class Writer:
     def parametrization(self):
         """How a layer's weight is made, mostly of nothing else."""
         plain = [{}] * 8
-        return self.pick({"weight_norm": True}, {"weight_standardization": 0.01}, *plain)
+        made = self.pick({"weight_norm": True}, {"weight_standardization": 0.01}, *plain)
+        if not made and self.other.random() < 0.08:
+            made = {"spectral_norm": True}
+            made |= {"n_power_iterations": 2} if self.other.random() < 0.5 else {}
+        return made
 
     def group_norm(self, shape):
         groups = self.pick(1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
@@ -614,10 +618,31 @@ class Writer:
             state = size
             if name == "lstm" and size > 1 and self.chance(0.3):
                 state = named["proj_size"] = self.random.randint(1, size - 1)
-            out = state * (2 if both else 1)
-            return call(name, size, **named), (out,) if last else (shape[0], out)
+            out, rows = state * (2 if both else 1), layers * (2 if both else 1)
+            begin = [("h0", state)] + ([("c0", size)] if name == "lstm" else [])
+            before, given = self.begun_with(rows, begin)
+            made = call(name, size, **named, **given)
+            return f"{before}{made}", (out,) if last else (shape[0], out)
 
         return draw
+
+    def begun_with(self, rows, sizes):
+        """Statements that name what a recurrent layer begins with, mostly nothing, and its
+        arguments for them."""
+        given = {
+            name: (self.name("before"), size)
+            for name, size in sizes
+            if self.other.random() < (0.7 if self.eager else 0.2)
+        }
+        if not given:
+            return "", {}
+        left = self.name()
+        tensors = [
+            f"parameter({text([rows, size])}, normal(std=0.5)) as {tensor};  "
+            for tensor, size in given.values()
+        ]
+        statements = f"identity as {left};  {''.join(tensors)}from {left};  "
+        return statements, {name: tensor for name, (tensor, _) in given.items()}
 
     # -------------------------------------------- operators, by their table
 
@@ -668,6 +693,14 @@ class Writer:
             return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + more
         return output_size(size, kernel, stride, padding, dilation, roles["ceil_mode"])
 
+    def made_in_one_way(self, named):
+        """Of what was drawn of a layer's weight, one is left."""
+        if not named.get("spectral_norm"):
+            return
+        named.pop("weight_norm", None)
+        if self.other.random() < 0.5:
+            named["n_power_iterations"] = 2
+
     def drawn(self, shape, op):
         """A use of any operator that its table describes.  Of the arguments that say a size,
         all are written or none."""
@@ -688,6 +721,7 @@ class Writer:
                     named[argument["name"]] = (
                         value[0] if isinstance(value, list) and len(set(value)) == 1 else value
                     )
+        self.made_in_one_way(named)
         has = {argument["role"] for argument in op["arguments"]}
         channels = roles["channels"] if "channels" in has else shape[0]
         if op["window"] in ("slides", "transposed"):
@@ -749,6 +783,7 @@ class Writer:
         "layer_norm2d": layer_norm2d,
         "layer_scale": layer_scale,
         "dropout": dropout,
+        "rrelu": lambda self, shape: self.rrelu(shape),
         "linear": linear,
         "rotary": rotary,
         "attention": attention,
@@ -777,7 +812,7 @@ class Writer:
             name: functools.partial(
                 lambda self, shape, name: self.along_axis(shape, name), name=name
             )
-            for name in ("softmax", "log_softmax", "cumsum")
+            for name in ("softmax", "softmin", "log_softmax", "cumsum")
         },
         **{
             name: functools.partial(
@@ -1224,8 +1259,14 @@ class Writer:
         values = [round(self.random.uniform(-1, 1), 2) for _ in range(count)]
         return f"constant({text(shape)}, {text(values) if count > 1 and self.chance(0.7) else 0.4})"
 
+    def rrelu(self, shape):
+        return call("rrelu", **self.some(lower=(0.1, 0.3), upper=(0.4, 0.5))), shape
+
     def embedding(self, numbers):
-        return {"num_embeddings": numbers} if self.chance(0.2) else {}
+        named = {"num_embeddings": numbers} if self.chance(0.2) else {}
+        if self.other.random() < 0.25:
+            named["padding_idx"] = self.other.randrange(numbers)
+        return named
 
     def embedded(self, scope, lines, shape, depth):
         """What the input's whole numbers, or some of them, are embedded as, joined to the chain."""

@@ -39,9 +39,17 @@ class Refused(Exception):
     """PyTorch does not compute it."""
 
 
+def mean_slope(found):
+    """Of rrelu the layer that it is in evaluation."""
+    named = dict(re.findall(r"(lower|upper)=([\d.]+)", found[1] or ""))
+    lower, upper = float(named.get("lower", 1 / 8)), float(named.get("upper", 1 / 3))
+    return f"leaky_relu({(lower + upper) / 2})"
+
+
 def without_chance(text):
-    """The network with no dropping and no noise."""
+    """The network with no dropping, no noise and no slopes that are drawn."""
     text = DROPS.sub(r"\1(0)", text)
+    text = re.sub(r"\brrelu(\([^)]*\))?", mean_slope, text)
     text = re.sub(r"\bdropout=[\d.]+", "dropout=0", text)
     return re.sub(r"noise\((\[[^\]]*\]), [^)]*\)\)", r"constant(\1, 0.3)", text)
 
@@ -147,6 +155,8 @@ class Walk:
         """Its tensor: trained, or made of others."""
         if not found.made_of:
             return self.parameters[found.path].reshape(found.shape)
+        if layer.arguments.get("spectral_norm"):
+            return self.over_largest_singular(layer, found)
         rows = [self.parameters[path].reshape(found.shape[0], -1) for path in found.made_of]
         if len(rows) == 2:
             made = rows[0] * rows[1] / rows[1].norm(dim=1, keepdim=True)
@@ -156,6 +166,14 @@ class Walk:
                 variance + layer.arguments["weight_standardization"]
             )
         return made.reshape(found.shape)
+
+    def over_largest_singular(self, layer, found):
+        """By the vectors as they are: the program that is compared makes no power iterations."""
+        (path,) = found.made_of
+        made = self.parameters[path].reshape(found.shape)
+        rows = made.transpose(0, 1) if layer.op.startswith("conv_transpose") else made
+        u, v = self.running(layer)
+        return made / (u @ rows.reshape(len(u), -1) @ v)
 
     def named(self, layer):
         """{its last word: tensor} of a layer's parameters: what is made, not what it is made of."""
@@ -279,15 +297,25 @@ def instance_norm(walk, layer, x):
     )
 
 
-def recurrent(walk, layer, x):
-    """PyTorch's module with the layer's parameters."""
+def recurrent(walk, layer, x, *before):
+    """PyTorch's module with the layer's parameters; it wants states and cells, or neither."""
     a = dict(layer.arguments)
     last = a.pop("last")
+    names = [name for name in ("h0", "c0") if a.pop(name, None)]
     for name in ("input_size", "dropout"):
         a.pop(name, None)
     a = {name: value for name, value in a.items() if value is not None}
     module = getattr(torch.nn, layer.op.upper())(x.shape[2], batch_first=True, **a).double()
-    y, final = torch.func.functional_call(module, walk.named(layer), (x,))
+    begin = dict(zip(names, (rows.transpose(0, 1).contiguous() for rows in before)))
+    if layer.op == "lstm" and begin:
+        rows = a.get("num_layers", 1) * (1 + a.get("bidirectional", False))
+        sizes = {"h0": a.get("proj_size") or a["hidden_size"], "c0": a["hidden_size"]}
+        begin = [
+            begin.get(name, torch.zeros(rows, len(x), size).double())
+            for name, size in sizes.items()
+        ]
+        begin = {"both": tuple(begin)}
+    y, final = torch.func.functional_call(module, walk.named(layer), (x, *begin.values()))
     if not last:
         return y
     hidden = final[0] if isinstance(final, tuple) else final

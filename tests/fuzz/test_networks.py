@@ -38,9 +38,7 @@ TRAINING = set(
     """.split()
 )
 CALL = re.compile(r"(?<![\w.])(\w+)\(((?:[^()]|\([^()]*\))*)\)")
-# Its row has no gradient though the loss depends on it: differences say otherwise.
-UNDRAWN = {("embedding", "padding_idx")}
-SEEDS = 1200  # a few for each operator, which every seed favours one of
+SEEDS = 1700  # a few for each operator, which every seed favours one of
 
 
 def values_of(inside):
@@ -86,7 +84,7 @@ def test_the_vocabulary_is_used(texts):
 
 def test_every_argument_is_used(texts):
     used = set().union(*map(arguments_used, texts))
-    assert {what for what in arguments_known() if what not in used} == UNDRAWN
+    assert {what for what in arguments_known() if what not in used} == set()
 
 
 # ------------------------------------------------------------------ building

@@ -12,6 +12,7 @@ JOINED = [
     ([3, 4, 5], "softmax(axis=1)"),
     ([3, 4, 5], "softmax(axis=-1)"),
     ([7, 6], "softmax(axis=-1)"),
+    ([7, 6], "softmin(axis=-1)"),
     ([7, 6], "log_softmax(axis=1)"),
     ([3, 2, 4, 2], "log_softmax(axis=1)"),
     ([3, 2, 4, 2], "softmax"),

@@ -1246,6 +1246,7 @@ ROWS = [
         functional("leaky_relu", "negative_slope"),
         {"negative_slope": [0.01, 0.0, 0.3, -0.5]},
     ),
+    Row(elementwise("rrelu", lower=0.1, upper=0.4), None),  # PyTorch draws other numbers
     Row(
         activation("elu", alpha=[1.0, 0.3, -0.5]),
         functional("elu", "alpha"),
@@ -1261,6 +1262,11 @@ ROWS = [
     Row(
         over_axis("softmax"),
         lambda torch, a, x: torch.softmax(x, behind_batch(a["axis"])),
+        {"axis": [-2, -1, 0, 1, 2]},
+    ),
+    Row(
+        over_axis("softmin"),
+        lambda torch, a, x: torch.nn.functional.softmin(x, behind_batch(a["axis"])),
         {"axis": [-2, -1, 0, 1, 2]},
     ),
     Row(

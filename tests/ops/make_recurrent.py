@@ -19,7 +19,7 @@ from torch import nn
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from harness import write_safetensors  # noqa: E402
-from ops.recurrent import BATCH, COMPARED, STEPS, first_state  # noqa: E402
+from ops.recurrent import BATCH, COMPARED, STEPS, first_state, rows_before  # noqa: E402
 
 
 class Recurrent(nn.Module):
@@ -35,13 +35,21 @@ class Recurrent(nn.Module):
             key: words[value] if value in words else int(value) if value.isdigit() else value
             for key, value in options.items()
         }
+        for name, shape in rows_before(layer).items():
+            setattr(self, name, nn.Parameter(torch.empty(shape)))
+            options.pop(f"{name}0")
         self.last = options.pop("last", False)
         self.recurrent = getattr(nn, kind.upper())(28, int(size), batch_first=True, **options)
         state = (options.get("proj_size") or int(size)) * (1 + options.get("bidirectional", False))
         self.fc = nn.Linear(state if self.last else 28 * state, 10)
 
     def forward(self, x):
-        y, final = self.recurrent(x)
+        begin = [
+            getattr(self, name).unsqueeze(1).repeat(1, len(x), 1)
+            for name in "hc"
+            if hasattr(self, name)
+        ]
+        y, final = self.recurrent(x, *([tuple(begin)] if len(begin) > 1 else begin))
         if self.last:
             hidden = final[0] if isinstance(final, tuple) else final
             directions = 2 if self.recurrent.bidirectional else 1

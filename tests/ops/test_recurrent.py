@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import operators, read_safetensors, run, trainer, write_safetensors
+from harness import check_text, operators, read_safetensors, run, trainer, write_safetensors
 from ops import recurrent
 from ops.one_image import difference
 from ops.test_emission import TRAIN, same_both_ways
@@ -67,6 +67,47 @@ def test_a_layer_used_again(tmp_path):
         "    flatten\n", "    linear(16) as between\n    reuse recurrent\n    flatten\n"
     )
     same_both_ways(again, tmp_path)
+
+
+SEQ2SEQ = (
+    """network n {
+    input [1, 28, 28] as image
+    avg_pool2d([2, 2]);  flatten(1)
+    reshape([14, 14]) as source
+    lstm(9, num_layers=2, last=true) as encoder
+    linear(18) as bridge;  reshape([2, 9]) as cells
+    from source
+    linear(12) as words
+    lstm(9, num_layers=2, h0=cells, c0=cells) as decoder
+    gru(9, h0=encoder) as second
+    rnn(11, nonlinearity=relu, bidirectional=true) as third
+    flatten
+    linear(10) as fc
+}
+"""
+    + TRAIN % "cross_entropy"
+)
+
+
+def test_a_decoder_begins_with_what_an_encoder_ended_with(tmp_path):
+    """Each image with its own, from which the gradient goes on to the encoder."""
+    same_both_ways(SEQ2SEQ, tmp_path)
+    told = run(trainer(SEQ2SEQ, "--dtype=f64"), "gradcheck", "--threads=1", "--samples=6").stdout
+    assert " 0 wrong" in told and "encoder.weight_hh_l1" in told
+
+
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        ("h0=source, c0=cells", "lstm cannot begin with h0 of [14, 14]"),
+        ("h0=encoder, c0=cells", "[2, 9] is needed"),
+        ("h0=[cells, cells]", "h0 of lstm is one tensor, not 2"),
+        ("h0=bridge", "reshape([2, 9]) before it is named"),
+    ],
+)
+def test_what_does_not_fit_is_told(wrong, told, tmp_path):
+    text = SEQ2SEQ.replace("h0=cells, c0=cells", wrong)
+    assert told in check_text(text, tmp_path).stderr
 
 
 def expected(layer):

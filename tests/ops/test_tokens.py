@@ -11,7 +11,7 @@ NET = """block Layer(heads) [t, d] -> [t, d] {
 }
 network letters {
     input [12] of 20 as tokens
-    embedding(24) as wte                                       -> [12, 24]
+    embedding(24, padding_idx=3) as wte                        -> [12, 24]
     add { branch { }  branch { parameter([12, 24], normal(std=0.02)) as position } }
     Layer(3) as h
     linear(20, weight=wte.weight) as head                      -> [12, 20]
@@ -56,6 +56,12 @@ def test_kernels_are_the_plain_loops(tmp_path, dtype, close):
 def test_threads_change_no_bit(tmp_path):
     one, two = (weights(tmp_path, f"{n}", more=[f"--threads={n}"]) for n in (1, 3))
     assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_a_padding_row_begins_as_zeros(tmp_path):
+    """Only there: the head that has the same table moves it."""
+    first, moved = (weights(tmp_path, f"{lr}", more=[f"--lr={lr}"])["wte.weight"] for lr in (0, 1))
+    assert not first[3].any() and first[[0, 2, 4, 19]].any(1).all() and moved[3].any()
 
 
 @pytest.fixture

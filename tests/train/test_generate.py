@@ -47,7 +47,11 @@ network steps {
         branch { slice(5, 36, axis=-1);  normalize(dim=1) }
     }
     mul { branch { }  branch { mean(axis=-1, keep=true);  tanh } }
-    reshape([40, 4, 9]);  layer_norm(axes=[1, 2]) as planes;  flatten(start=1)  -> [40, 36]
+    reshape([40, 4, 9]);  layer_norm(axes=[1, 2]) as planes
+    permute([0, -1, 1]);  layer_scale(0.7) as scaled;  transpose(2, 1)          -> [40, 4, 9]
+    prelu(40) as slopes;  rrelu;  flatten(start=1)                              -> [40, 36]
+    prelu as slope
+    add { branch { }  branch { noise([40, 36], normal(0.2, std=0.1)) } }
     lstm(37, num_layers=2, dropout=0.2) as memory
     gru(21) as gated
     skip { layer_norm as n3;  rnn(21, nonlinearity=relu) as plain }
