@@ -25,6 +25,10 @@ def shape_of(rank, c, h, w, d):
     return {1: (c,), 2: (c, w), 3: (c, h, w), 4: (c, d, h, w)}[rank]
 
 
+# What goes by a figure of the test part.
+JUDGED = re.compile(r"^    schedule +plateau\b", re.M)
+
+
 class Wanted:
     """What a network's C says that it takes and is held against."""
 
@@ -35,6 +39,9 @@ class Wanted:
             for name, *shape, numbers in INPUT.findall(emitted)
         ]
         self.targets = TARGET.findall(emitted)
+        self.parts = ["train"]
+        if JUDGED.search(path.read_text()):
+            self.parts.append("test")
 
 
 def drawn_input(shape, numbers, random):
@@ -65,11 +72,12 @@ def drawn_target(target, random):
 
 def write_arrays(folder, wanted, random):
     folder.mkdir()
-    for name, shape, numbers in wanted.inputs:
-        name = "x" if len(wanted.inputs) == 1 else name
-        np.save(folder / f"train_{name}.npy", drawn_input(shape, numbers, random))
-    for target in wanted.targets:
-        np.save(folder / f"train_{target[0] or 'y'}.npy", drawn_target(target, random))
+    for part in wanted.parts:
+        for name, shape, numbers in wanted.inputs:
+            name = "x" if len(wanted.inputs) == 1 else name
+            np.save(folder / f"{part}_{name}.npy", drawn_input(shape, numbers, random))
+        for target in wanted.targets:
+            np.save(folder / f"{part}_{target[0] or 'y'}.npy", drawn_target(target, random))
     return folder
 
 
@@ -154,7 +162,7 @@ def write_text(path, wanted, random):
     """A saying again and again, and each character that the network's alphabet has room for."""
     length, characters = wanted.inputs[0][1][0], wanted.inputs[0][2]
     alphabet = "".join(map(chr, range(48, 48 + characters)))
-    path.write_text(alphabet + "so_it_goes_on:" * (length * EXAMPLES // 12))
+    path.write_text(alphabet + "like_a_lamp_in_fog:" * (length * EXAMPLES // 16))
     return path
 
 

@@ -157,6 +157,12 @@ TURNS = 2  # of a repeat, at most
 DEEP = {"058_hrnet_w18", "092_ddpm_cifar10"}
 # What else is made smaller: fewer channels, turns, positions, or layers.
 NARROW = [("4096", "64")]
+
+
+def fewer(call, *channels, by=8):
+    return [(f"{call}({channel}", f"{call}({channel // by}") for channel in sorted(channels)]
+
+
 SMALLER = {
     "012_wrn_28_10": [
         ("Wide(160)", "Wide(16)"),
@@ -167,15 +173,41 @@ SMALLER = {
     "031_caffenet": NARROW,
     "032_vgg16": NARROW,
     "035_inception_v3": [("avg_pool2d(5, stride=3)", "adaptive_avg_pool2d(5)")],
+    "062_nasnet_a_large": [(", 168)", ", 16)"), (", 336)", ", 32)"), (", 672)", ", 64)")],
     "069_vit_b_16": [("197", "5")],
     "070_deit_tiny_distilled": [("198", "6")],
     "071_swin_t": [("conv2d(96, 4", "conv2d(24, 4")],
-    "075_maxvit_t": [("Layer(64,", "Layer(32,")],
-    "077_fcn8s": [*NARROW, ("31 + 224", "31 + 32"), ("weight=50176", "weight=1024")],
-    "078_deeplabv3_resnet50": [("520", "32")],
+    "075_maxvit_t": [
+        *fewer("Layer", 64, by=2),
+        *fewer("Layer", 128, by=4),
+        *fewer("Layer", 256),
+        *fewer("Layer", 512, by=16),
+    ],
+    "076_unet": fewer("DoubleConv", 64, 128, 256, 512, 1024),
+    "077_fcn8s": [
+        *NARROW,
+        *fewer("conv2d", 64),
+        *fewer("Convs", 128, 256, 512, by=16),
+        ("31 + 224", "31 + 32"),
+        ("weight=50176", "weight=1024"),
+    ],
+    "078_deeplabv3_resnet50": [("520", "32"), *fewer("Bottleneck", 64, 128, 256, 512)],
     "079_lraspp_mobilenet_v3": [("size=65", "size=4"), ("size=520", "size=32")],
+    "080_segnet": [
+        *fewer("Down", 64, 128, 256, 512),
+        ("512, 512, 3", "64, 64, 3"),
+        ("512, 256, 3", "64, 32, 3"),
+        ("256, 128, 3", "32, 16, 3"),
+        ("128, 64, 2", "16, 8, 2"),
+        ("ConvBN(64)", "ConvBN(8)"),
+    ],
     "086_stacked_hourglass": [
-        (f"    loss      mse, output=stacks.{i}.heatmap, target=maps\n", "") for i in range(2, 7)
+        *fewer("Residual", 128, 256),
+        *fewer("conv2d", 256),
+        *(
+            (f"    loss      mse, output=stacks.{i}.heatmap, target=maps\n", "")
+            for i in range(2, 7)
+        ),
     ],
     "091_pix2pix": [
         ("    Down(512)          as down6;                         batch_norm2d as d6\n", ""),
@@ -183,11 +215,19 @@ SMALLER = {
         ("    Up(512)            as up8;                           Join(d7)\n", ""),
         ("    Up(512, half=true) as up7;                           Join(d6)\n", ""),
         ("[3, 32, 32]", "[3, 64, 64]"),
+        *fewer("Down", 128, 256, 512),
+        *fewer("Up", 512, 256, 128, 64),
+        *fewer("conv2d", 64),
     ],
-    "092_ddpm_cifar10": [("[3, 32, 32]", "[3, 8, 8]")],
+    "092_ddpm_cifar10": [
+        ("[3, 32, 32]", "[3, 8, 8]"),
+        ("128, 256, 256, 256", "32, 64, 64, 64"),
+        ("conv2d(128", "conv2d(32"),
+        ("ResBlock(256", "ResBlock(64"),
+    ],
     "095_espcn": [("[1, 85, 85]", "[1, 17, 17]")],
-    "096_edsr": [("[3, 48, 48]", "[3, 8, 8]"), ("body.32", "body.2")],
-    "097_dncnn": [("[1, 40, 40]", "[1, 16, 16]"), ("weight=800", "weight=128")],
+    "096_edsr": [("[3, 48, 48]", "[3, 8, 8]"), ("body.32", "body.2"), *fewer("conv2d", 256, 1024)],
+    "097_dncnn": [("[1, 40, 40]", "[1, 16, 16]")],
     "100_wavenet": [("4096", "64")],
     "105_deepspeech2": [
         ("[1, 161, 401]", "[1, 161, 41]"),
@@ -195,7 +235,7 @@ SMALLER = {
         ("ctc(64)", "ctc(8)"),
     ],
     "112_gpt": [("256", "32")],
-    "113_bert_base": [("512", "16")],
+    "113_bert_base": [("512", "16"), ("768", "96")],
     "123_pointnet": [("[3, 1024]", "[3, 64]")],
     "124_c3d": [
         *NARROW,
@@ -204,19 +244,22 @@ SMALLER = {
         ("Conv(128)", "Conv(16)"),
         ("Conv(256)", "Conv(32)"),
         ("Conv(512)", "Conv(64)"),
+        (";  dropout\n", "\n"),
     ],
     "125_gcn": [("2708", "100"), ("1433", "143")],
 }
 
 
 def smaller(row):
-    """The network as a test trains it: smaller pictures, fewer turns, and what SMALLER says.  Shapes
-    that the author asserts are those of the full size."""
+    """The network as a test trains it: smaller pictures, fewer turns, at once with the full rate,
+    and what SMALLER says.  Shapes that the author asserts are those of the full size."""
     text = row.text
     first = text.index("\nnetwork ")
     blocks, body = text[:first], text[first:]
     body = re.sub(r" *-> \[[0-9, ]*\]$", "", body, flags=re.M)
-    body = re.sub(r"^    accumulate .*\n", "", body, flags=re.M)
+    body = re.sub(r"^    (accumulate|stop) .*\n", "", body, flags=re.M)
+    body = re.sub(r"^    schedule +constant, warmup.*\n", "", body, flags=re.M)
+    body = re.sub(r"^(    schedule .*?), warmup=.*?(\)?)$", r"\1\2", body, flags=re.M)
     found = re.search(r"^    input \[3, (\d+), (\d+)\]", body, re.M)
     if found and int(found[1]) > 160:
         side = SIDES.get(row.stem, SIDE)

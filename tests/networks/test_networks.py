@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness import MODELS, QUICK, check_text, netc
+from harness import MODELS, check_text, netc
 from networks.table import HERE, IN_MODELS, NOT_TRAINED, networks, smaller, table, trained
 from networks.training import falls, losses
 
@@ -99,7 +99,7 @@ QUICKEST = [
 
 @pytest.mark.parametrize("stem", QUICKEST)
 def test_trains(stem, tmp_path):
-    assert falls(losses(of(stem), tmp_path, QUICK))
+    assert falls(losses(of(stem), tmp_path))
 
 
 # Parameters as Keras counts them, with the running averages.
@@ -120,7 +120,7 @@ def test_mlperf_tiny(stem, tmp_path):
     state = json.loads(netc("summary", "--json", tmp_path / "whole.net").stdout)["state"]
     kept = [math.prod(entry["shape"]) for entry in state if entry["dtype"] == "F32"]
     assert sum(kept) == MLPERF_TINY[stem]
-    assert falls(losses(row, tmp_path, QUICK))
+    assert falls(losses(row, tmp_path))
 
 
 def test_how_many():
