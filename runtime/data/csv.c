@@ -701,11 +701,18 @@ static bool choose_tested(bool *tested, const NetTable *table, double part, NetE
                        table->path, rows, rows == 1 ? "" : "s");
 }
 
-static bool name_classes(NetData *data, const Frame *frame, NetError *error)
+/* Of several targets those of the one that the network's last output is held against. */
+static bool name_classes(NetData *data, const Frame *frame, const NetModel *model, NetError *error)
 {
-    if (frame->target_count != 1 || !frame->targets[0].classes)
+    const Column *column = frame->target_count == 1 ? &frame->targets[0] : NULL;
+    int main = net_main_target(model);
+    for (int64_t i = 0; !column && main >= 0 && model->wanted[main].name && i < frame->target_count;
+         i++)
+        if (strcmp(frame->targets[i].name, model->wanted[main].name) == 0)
+            column = &frame->targets[i];
+    if (!column || !column->classes)
         return true;
-    data->class_names = net_names_lines(&frame->targets[0].texts);
+    data->class_names = net_names_lines(&column->texts);
     return data->class_names || net_fail(error, "out of memory");
 }
 
@@ -769,8 +776,8 @@ bool net_read_csv(NetData *data, const NetOpening *opening, NetError *error)
     Frame frame = {0};
     if (!net_table_open(&table, opening->source, error))
         return false;
-    bool good =
-        read_file(data, &frame, &table, opening, error) && name_classes(data, &frame, error);
+    bool good = read_file(data, &frame, &table, opening, error)
+                && name_classes(data, &frame, opening->model, error);
     if (good) {
         snprintf(data->what, sizeof data->what, "%s", opening->source);
         data->recipe = opening->test_only && opening->recipe ? strdup(opening->recipe)

@@ -116,6 +116,12 @@ NetMemory net_share_memory(const NetOpening *opening, int64_t train, int64_t tes
 bool net_read_masks(NetData *data, const NetOpening *opening, NetError *error);
 /* data/audio.c: recordings by class. */
 bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error);
+/* Whether a path is one's by its ending. */
+bool net_is_recording(const char *path);
+/* One as the only example, brought to the rate that the recipe says, if it does; to be closed in
+ * any case. */
+bool net_open_recording(NetImages *images, const NetModel *model, const char *recipe,
+                        const char *path, NetError *error);
 
 /* data/pictures.c: pictures by their paths, which become the split's first array.  All are decoded
  * once, by all threads; those that memory has room for are kept, and the others decoded again for

@@ -31,6 +31,8 @@ typedef struct Predictor {
     Kind kind;
     NetShape shape; /* of a picture or a mask */
     float *logits, *probabilities;
+    NetAnswered answer;     /* those two, and the heads' outputs */
+    float *heads;           /* their memory */
     uint8_t *pixels, *made; /* the input; the output as [h][w][channels] and as [channels][h][w] */
     int64_t *top;
     int count; /* of `top` */
@@ -162,9 +164,8 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
 {
     NetSession *session = predictor->session;
     if (is_drawn(images))
-        net_answer(session, images, index, predictor->logits, predictor->probabilities);
-    else if (!net_answer_example(session, images, index, predictor->logits,
-                                 predictor->probabilities, error))
+        net_answer(session, images, index, &predictor->answer);
+    else if (!net_answer_example(session, images, index, &predictor->answer, error))
         return false;
     if (!all_finite(predictor->logits, net_outputs(session->model)))
         return explain(session, images, index, title, error);
@@ -176,6 +177,143 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
     else if (predictor->kind == MASK)
         make_mask(predictor);
     return true;
+}
+
+/* ---------------------------------------------------------------- other outputs */
+
+/* A head that says which class, with how much of its softmax. */
+typedef struct Chosen {
+    int64_t class;
+    double probability;
+} Chosen;
+
+static const NetHead *head_of(const Predictor *predictor, int head)
+{
+    return &predictor->session->heads[head];
+}
+
+static const char *head_name(const Predictor *predictor, int head)
+{
+    return predictor->session->model->outputs[head_of(predictor, head)->output].name;
+}
+
+static int64_t head_values(const Predictor *predictor, int head)
+{
+    const NetModel *model = predictor->session->model;
+    return net_shape_elements(model->outputs[head_of(predictor, head)->output].shape);
+}
+
+static const float *head_at(const Predictor *predictor, int head)
+{
+    return predictor->answer.outputs[head_of(predictor, head)->output];
+}
+
+/* Of one class of an example; others are numbers. */
+static bool head_chooses(const Predictor *predictor, int head)
+{
+    const NetTarget *target = &predictor->session->model->wanted[head_of(predictor, head)->target];
+    return target->kind == NET_CLASSES && target->positions == 1;
+}
+
+static Chosen choose(const Predictor *predictor, int head)
+{
+    const float *values = head_at(predictor, head);
+    Chosen chosen = {0};
+    double sum = 0;
+    for (int64_t i = 1; i < head_values(predictor, head); i++)
+        if (values[i] > values[chosen.class])
+            chosen.class = i;
+    for (int64_t i = 0; i < head_values(predictor, head); i++)
+        sum += exp((double)values[i] - (double)values[chosen.class]);
+    chosen.probability = 1 / sum;
+    return chosen;
+}
+
+/* A logit of yes is a probability. */
+static double head_number(const Predictor *predictor, int head, int64_t i)
+{
+    double value = (double)head_at(predictor, head)[i];
+    return head_of(predictor, head)->says == NET_OUTPUT_LABELS ? 1 / (1 + exp(-value)) : value;
+}
+
+static void show_heads(const Predictor *predictor)
+{
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        int64_t values = head_values(predictor, h);
+        fprintf(predictor->out, "  %s:", SHOWN(head_name(predictor, h)));
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            fprintf(predictor->out, " %" PRId64 ", %.1f %%\n", chosen.class,
+                    100 * chosen.probability);
+            continue;
+        }
+        for (int64_t i = 0; i < values && i < FEW; i++)
+            fprintf(predictor->out, "%s %.6g", i ? "," : "", head_number(predictor, h, i));
+        fputs(values > FEW ? ", …\n" : "\n", predictor->out);
+    }
+}
+
+static void describe_heads(const Predictor *predictor, cJSON *object)
+{
+    int count = predictor->session->head_count;
+    cJSON *outputs = count ? cJSON_AddObjectToObject(object, "outputs") : NULL;
+    for (int h = 0; outputs && h < count; h++) {
+        cJSON *one = cJSON_AddObjectToObject(outputs, head_name(predictor, h));
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            cJSON_AddNumberToObject(one, "index", (double)chosen.class);
+            cJSON_AddNumberToObject(one, "probability", chosen.probability);
+            continue;
+        }
+        cJSON *values = cJSON_AddArrayToObject(one, "values");
+        for (int64_t i = 0; values && i < head_values(predictor, h); i++)
+            cJSON_AddItemToArray(values, cJSON_CreateNumber(head_number(predictor, h, i)));
+    }
+}
+
+/* "size", or of several values "size_0,size_1". */
+static void put_head_columns(const Predictor *predictor)
+{
+    FILE *out = predictor->out;
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        const char *name = head_name(predictor, h);
+        int64_t values = head_chooses(predictor, h) ? 1 : head_values(predictor, h);
+        for (int64_t i = 0; i < values; i++) {
+            char column[NAME];
+            snprintf(column, NAME, values > 1 ? "%s_%" PRId64 : "%s", name, i);
+            fputc(',', out);
+            net_put_cell(out, column);
+        }
+        if (head_chooses(predictor, h))
+            fprintf(out, ",%s_probability", name);
+    }
+}
+
+static void put_head_cells(const Predictor *predictor)
+{
+    FILE *out = predictor->out;
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            fprintf(out, ",%" PRId64 ",%.6g", chosen.class, chosen.probability);
+            continue;
+        }
+        for (int64_t i = 0; i < head_values(predictor, h); i++)
+            fprintf(out, ",%.9g", head_number(predictor, h, i));
+    }
+}
+
+static bool open_heads(Predictor *predictor, NetError *error)
+{
+    int64_t all = 0, at = 0;
+    for (int h = 0; h < predictor->session->head_count; h++)
+        all += head_values(predictor, h);
+    predictor->heads = net_allocate((size_t)all, sizeof *predictor->heads, error);
+    for (int h = 0; predictor->heads && h < predictor->session->head_count; h++) {
+        predictor->answer.outputs[head_of(predictor, h)->output] = predictor->heads + at;
+        at += head_values(predictor, h);
+    }
+    return predictor->heads;
 }
 
 /* ---------------------------------------------------------------- for people */
@@ -238,6 +376,7 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
         show_mask(predictor, title);
         break;
     }
+    show_heads(predictor);
 }
 
 /* ---------------------------------------------------------------- as JSON */
@@ -277,6 +416,7 @@ static cJSON *describe(const Predictor *predictor, const char *title, int64_t la
         cJSON_AddItemToObject(object, "values",
                               cJSON_CreateFloatArray(predictor->logits, (int)outputs));
     }
+    describe_heads(predictor, object);
     return object;
 }
 
@@ -309,6 +449,7 @@ static void put_heading(const Predictor *predictor)
     }
     for (int64_t i = 0; predictor->kind == NUMBERS && i < outputs; i++)
         fprintf(out, ",value_%" PRId64, i);
+    put_head_columns(predictor);
     fputc('\n', out);
 }
 
@@ -334,6 +475,7 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
     for (int64_t i = 0; predictor->kind == NUMBERS && i < net_outputs(predictor->session->model);
          i++)
         fprintf(out, ",%.9g", (double)predictor->logits[i]);
+    put_head_cells(predictor);
     fputc('\n', out);
 }
 
@@ -367,7 +509,9 @@ static bool write_made(const Predictor *predictor, const char *title, NetError *
     bool good = pixels
                 && (!net_same_file(path, title)
                     || net_fail(error, "%s would replace the picture that it is made of", path))
-                && net_write_png(path, pixels, shape.h, shape.w, channels, error);
+                && (predictor->kind == MASK
+                        ? net_write_mask(path, pixels, shape.h, shape.w, error)
+                        : net_write_png(path, pixels, shape.h, shape.w, channels, error));
     free(pixels);
     free(path);
     return good;
@@ -392,17 +536,34 @@ static bool put(Predictor *predictor, const NetImages *images, int64_t index, co
     return good;
 }
 
+/* Brought to the rate that the weights were trained with. */
+static bool put_recording(Predictor *predictor, const char *path, NetError *error)
+{
+    NetImages one;
+    const NetSession *session = predictor->session;
+    bool good = net_open_recording(&one, session->model, session->recipe, path, error)
+                && put(predictor, &one, 0, path, -1, error);
+    net_images_close(&one);
+    return good;
+}
+
+static bool put_picture(Predictor *predictor, const char *path, NetError *error)
+{
+    const NetImages one = net_pictures(1, predictor->session->image, predictor->pixels);
+    return net_read_picture(predictor->session, path, predictor->pixels, error)
+           && put(predictor, &one, 0, path, -1, error);
+}
+
 /* How many could not be answered. */
 static int64_t put_files(Predictor *predictor)
 {
     const NetPredict *options = predictor->options;
-    const NetImages one = net_pictures(1, predictor->session->image, predictor->pixels);
     int64_t failed = 0;
     for (int64_t i = 0; i < options->paths->count && !net_signal_asked(); i++) {
         NetError error;
         const char *path = options->paths->items[i];
-        bool good = net_read_picture(predictor->session, path, predictor->pixels, &error)
-                    && put(predictor, &one, 0, path, -1, &error);
+        bool good = net_is_recording(path) ? put_recording(predictor, path, &error)
+                                           : put_picture(predictor, path, &error);
         if (!good && failed++ >= 0)
             options->tell(&error);
     }
@@ -440,11 +601,14 @@ static bool open_predictor(Predictor *predictor, NetError *error)
     size_t outputs = (size_t)net_outputs(session->model);
     predictor->logits = net_allocate(2 * outputs, sizeof *predictor->logits, error);
     predictor->probabilities = predictor->logits + outputs;
+    predictor->answer.logits = predictor->logits;
+    predictor->answer.probabilities = predictor->probabilities;
     predictor->made = net_allocate(outputs, 1, error);
     predictor->top = net_allocate((size_t)predictor->options->top, sizeof *predictor->top, error);
     predictor->pixels = net_allocate((size_t)net_shape_elements(session->image), 1, error);
     predictor->shape = session->model->output;
-    return predictor->logits && predictor->made && predictor->top && predictor->pixels;
+    return predictor->logits && predictor->made && predictor->top && predictor->pixels
+           && open_heads(predictor, error);
 }
 
 static bool check_kind(const Predictor *predictor, NetError *error)
@@ -480,6 +644,7 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     if (good && options->json)
         fputs(predictor.printed ? "\n]\n" : "[]\n", out);
     free(predictor.logits);
+    free(predictor.heads);
     free(predictor.made);
     free(predictor.top);
     free(predictor.pixels);
