@@ -604,7 +604,7 @@ bool net_units_read(NetSession *session, const NetTensorFile *file, NetError *er
 void net_units_forget(NetSession *session);
 /* Keys and values for the metadata, which the caller frees, a NULL among them where there was no
  * memory; gives how many strings. */
-enum { NET_UNIT_KEY = 96, NET_UNIT_PAIRS = 4 * NET_MAX_TARGETS };
+enum { NET_UNIT_KEY = 96, NET_UNIT_PAIRS = 4 * NET_MAX_TARGETS, NET_SHOWN_UNITS = 512 };
 int net_units_write(const NetSession *session, char *pairs[NET_UNIT_PAIRS]);
 /* One value of the target's, as the network gives it, in the target's own unit; and back. */
 double net_to_unit(const NetSession *session, int target, int64_t element, double value);
@@ -1174,7 +1174,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
 
 /* data/folder.c: adds a file, or the pictures of a folder and of the folders in it: a folder's own
  * come first, in the order of their names' bytes.  What is no picture by name is noted. */
-bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error);
+bool net_find_asked(NetNames *paths, const char *path, const NetModel *model, NetNotes *notes,
+                    NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {

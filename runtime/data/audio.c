@@ -26,7 +26,7 @@ enum {
     MAX_CHANNELS = 64,
 };
 
-static const NetFileKind wave_files = {
+const NetFileKind net_wave_files = {
     .noun = "WAV", .plural = "recordings", .endings = {".wav", ".wave", NULL}};
 
 typedef struct Wave {
@@ -264,7 +264,7 @@ bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error)
     Goal goal;
     double rate = net_setting(opening->settings, "data.rate", 0);
     if (!find_goal(&goal, opening->model, rate, error) || !take_rate(&goal, opening, error)
-        || !net_list_by_class(&files, opening->source, &wave_files, opening, error))
+        || !net_list_by_class(&files, opening->source, &net_wave_files, opening, error))
         return false;
     int64_t classes = files.classes.count;
     snprintf(data->what, sizeof data->what, "%s", opening->source);
@@ -279,11 +279,19 @@ bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error)
     return good;
 }
 
+bool net_takes_recordings(const NetModel *model)
+{
+    for (int i = 0; i < model->setting_count; i++)
+        if (strcmp(model->settings[i].path, "data.reader") == 0)
+            return model->settings[i].word && strcmp(model->settings[i].word, "audio") == 0;
+    return false;
+}
+
 bool net_is_recording(const char *path)
 {
     const char *end = strrchr(path, '.');
-    for (int i = 0; end && wave_files.endings[i]; i++)
-        if (strcasecmp(end, wave_files.endings[i]) == 0)
+    for (int i = 0; end && net_wave_files.endings[i]; i++)
+        if (strcasecmp(end, net_wave_files.endings[i]) == 0)
             return true;
     return false;
 }

@@ -37,25 +37,29 @@ typedef struct Predictor {
     int64_t *top;
     int count; /* of `top` */
     int64_t printed;
+    int64_t index; /* of the example, where the data have several */
 } Predictor;
 
 /* ---------------------------------------------------------------- the answer */
 
-/* Whether the data say the output's target by numbers that are no classes. */
-static bool is_of_numbers(const NetModel *model, const NetImages *images)
+/* Whether the data, or else the weights, say the output's target by numbers that are no classes. */
+static bool is_of_numbers(const NetSession *session, const NetImages *images)
 {
-    int number = net_main_target(model);
-    return number >= 0 && images && images->has_targets && !net_class_array(model, images);
+    int number = net_main_target(session->model);
+    if (number < 0 || !images || !images->has_targets)
+        return number >= 0 && session->units[number];
+    return !net_class_array(session->model, images);
 }
 
-static Kind kind_of(const NetModel *model, const NetImages *images)
+static Kind kind_of(const NetSession *session, const NetImages *images)
 {
+    const NetModel *model = session->model;
     NetShape shape = model->output;
     bool picture = shape.rank == 3 && (shape.c == 1 || shape.c == 3) && shape.h * shape.w > 1;
     if (model->output_kind == NET_OUTPUT_NUMBERS || model->output_kind == NET_OUTPUT_LABELS)
         if (picture)
             return PICTURE;
-    if (!net_has_classes(model) || is_of_numbers(model, images))
+    if (!net_has_classes(model) || is_of_numbers(session, images))
         return NUMBERS;
     if (model->targets == 1)
         return CLASS;
@@ -179,11 +183,79 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
     return true;
 }
 
+/* ---------------------------------------------------------------- what is right */
+
+/* The array that says a target of the examples; NULL: nobody knows it. */
+static const NetArray *truth_of(const Predictor *predictor, int target)
+{
+    const NetImages *images = predictor->options->images;
+    bool known = target >= 0 && images && images->has_targets;
+    return known ? &images->arrays[images->targets[target]] : NULL;
+}
+
+/* The same of numbers that are no classes. */
+static const NetArray *numbers_of(const Predictor *predictor, int target)
+{
+    const NetArray *array = truth_of(predictor, target);
+    bool numbers = array && !net_is_by_class(&predictor->session->model->wanted[target], array);
+    return numbers ? array : NULL;
+}
+
+static double right_number(const Predictor *predictor, int target, int64_t element)
+{
+    const NetArray *array = truth_of(predictor, target);
+    return (double)net_target_number(&predictor->session->model->wanted[target], array,
+                                     net_array_at(array, predictor->index, 0), element);
+}
+
+static void show_values(FILE *out, const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        fprintf(out, "%s %.6g", i ? "," : "", (double)values[i]);
+    fputs(count > FEW ? ", …" : "", out);
+}
+
+/* " (target 2.5)" */
+static void show_right(const Predictor *predictor, int target, int64_t count)
+{
+    if (!numbers_of(predictor, target))
+        return;
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        fprintf(predictor->out, "%s %.6g", i ? "," : " (target",
+                right_number(predictor, target, i));
+    fputs(count > FEW ? ", …)" : ")", predictor->out);
+}
+
+static void describe_right(const Predictor *predictor, cJSON *object, int target, int64_t count)
+{
+    cJSON *right = numbers_of(predictor, target) ? cJSON_AddArrayToObject(object, "target") : NULL;
+    for (int64_t i = 0; right && i < count; i++)
+        cJSON_AddItemToArray(right, cJSON_CreateNumber(right_number(predictor, target, i)));
+}
+
+static void put_right_columns(const Predictor *predictor, int target, int64_t count,
+                              const char *name)
+{
+    for (int64_t i = 0; numbers_of(predictor, target) && i < count; i++) {
+        char column[NAME];
+        snprintf(column, NAME, count > 1 || !*name ? "%s%starget_%" PRId64 : "%s%starget", name,
+                 *name ? "_" : "", i);
+        fputc(',', predictor->out);
+        net_put_cell(predictor->out, column);
+    }
+}
+
+static void put_right_cells(const Predictor *predictor, int target, int64_t count)
+{
+    for (int64_t i = 0; numbers_of(predictor, target) && i < count; i++)
+        fprintf(predictor->out, ",%.9g", right_number(predictor, target, i));
+}
+
 /* ---------------------------------------------------------------- other outputs */
 
 /* A head that says which class, with how much of its softmax. */
 typedef struct Chosen {
-    int64_t class;
+    int64_t class, label; /* label -1: nobody knows it */
     double probability;
 } Chosen;
 
@@ -218,8 +290,13 @@ static bool head_chooses(const Predictor *predictor, int head)
 static Chosen choose(const Predictor *predictor, int head)
 {
     const float *values = head_at(predictor, head);
-    Chosen chosen = {0};
+    int target = head_of(predictor, head)->target;
+    const NetArray *truth = truth_of(predictor, target);
+    Chosen chosen = {.label = -1};
     double sum = 0;
+    if (truth)
+        chosen.label = net_target_class(&predictor->session->model->wanted[target], truth,
+                                        net_array_at(truth, predictor->index, 0), 0);
     for (int64_t i = 1; i < head_values(predictor, head); i++)
         if (values[i] > values[chosen.class])
             chosen.class = i;
@@ -229,11 +306,15 @@ static Chosen choose(const Predictor *predictor, int head)
     return chosen;
 }
 
-/* A logit of yes is a probability. */
-static double head_number(const Predictor *predictor, int head, int64_t i)
+/* Logits of yes are probabilities. */
+static void answer_labels(Predictor *predictor)
 {
-    double value = (double)head_at(predictor, head)[i];
-    return head_of(predictor, head)->says == NET_OUTPUT_LABELS ? 1 / (1 + exp(-value)) : value;
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        float *values = predictor->answer.outputs[head_of(predictor, h)->output];
+        for (int64_t i = 0;
+             head_of(predictor, h)->says == NET_OUTPUT_LABELS && i < head_values(predictor, h); i++)
+            values[i] = (float)(1 / (1 + exp(-(double)values[i])));
+    }
 }
 
 static void show_heads(const Predictor *predictor)
@@ -243,13 +324,16 @@ static void show_heads(const Predictor *predictor)
         fprintf(predictor->out, "  %s:", SHOWN(head_name(predictor, h)));
         if (head_chooses(predictor, h)) {
             Chosen chosen = choose(predictor, h);
-            fprintf(predictor->out, " %" PRId64 ", %.1f %%\n", chosen.class,
+            fprintf(predictor->out, " %" PRId64 ", %.1f %%", chosen.class,
                     100 * chosen.probability);
-            continue;
+            if (chosen.label >= 0)
+                fprintf(predictor->out, " (%s: %" PRId64 ")",
+                        chosen.label == chosen.class ? "right" : "wrong", chosen.label);
+        } else {
+            show_values(predictor->out, head_at(predictor, h), values);
+            show_right(predictor, head_of(predictor, h)->target, values);
         }
-        for (int64_t i = 0; i < values && i < FEW; i++)
-            fprintf(predictor->out, "%s %.6g", i ? "," : "", head_number(predictor, h, i));
-        fputs(values > FEW ? ", …\n" : "\n", predictor->out);
+        fputc('\n', predictor->out);
     }
 }
 
@@ -263,11 +347,14 @@ static void describe_heads(const Predictor *predictor, cJSON *object)
             Chosen chosen = choose(predictor, h);
             cJSON_AddNumberToObject(one, "index", (double)chosen.class);
             cJSON_AddNumberToObject(one, "probability", chosen.probability);
+            if (chosen.label >= 0)
+                cJSON_AddNumberToObject(one, "label", (double)chosen.label);
             continue;
         }
+        describe_right(predictor, one, head_of(predictor, h)->target, head_values(predictor, h));
         cJSON *values = cJSON_AddArrayToObject(one, "values");
         for (int64_t i = 0; values && i < head_values(predictor, h); i++)
-            cJSON_AddItemToArray(values, cJSON_CreateNumber(head_number(predictor, h, i)));
+            cJSON_AddItemToArray(values, cJSON_CreateNumber((double)head_at(predictor, h)[i]));
     }
 }
 
@@ -285,7 +372,12 @@ static void put_head_columns(const Predictor *predictor)
             net_put_cell(out, column);
         }
         if (head_chooses(predictor, h))
-            fprintf(out, ",%s_probability", name);
+            fprintf(out,
+                    truth_of(predictor, head_of(predictor, h)->target) ? ",%s_probability,%s_label"
+                                                                       : ",%s_probability",
+                    name, name);
+        else
+            put_right_columns(predictor, head_of(predictor, h)->target, values, name);
     }
 }
 
@@ -296,10 +388,13 @@ static void put_head_cells(const Predictor *predictor)
         if (head_chooses(predictor, h)) {
             Chosen chosen = choose(predictor, h);
             fprintf(out, ",%" PRId64 ",%.6g", chosen.class, chosen.probability);
+            if (chosen.label >= 0)
+                fprintf(out, ",%" PRId64, chosen.label);
             continue;
         }
         for (int64_t i = 0; i < head_values(predictor, h); i++)
-            fprintf(out, ",%.9g", head_number(predictor, h, i));
+            fprintf(out, ",%.9g", (double)head_at(predictor, h)[i]);
+        put_right_cells(predictor, head_of(predictor, h)->target, head_values(predictor, h));
     }
 }
 
@@ -364,9 +459,9 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
         break;
     case NUMBERS:
         fprintf(predictor->out, "%s:", SHOWN(title));
-        for (int64_t i = 0; i < outputs && i < FEW; i++)
-            fprintf(predictor->out, "%s %.6g", i ? "," : "", (double)predictor->logits[i]);
-        fputs(outputs > FEW ? ", …\n" : "\n", predictor->out);
+        show_values(predictor->out, predictor->logits, outputs);
+        show_right(predictor, net_main_target(predictor->session->model), outputs);
+        fputc('\n', predictor->out);
         break;
     case PICTURE:
         fprintf(predictor->out, "%s:\n", SHOWN(title));
@@ -415,6 +510,7 @@ static cJSON *describe(const Predictor *predictor, const char *title, int64_t la
         int64_t outputs = net_outputs(predictor->session->model);
         cJSON_AddItemToObject(object, "values",
                               cJSON_CreateFloatArray(predictor->logits, (int)outputs));
+        describe_right(predictor, object, net_main_target(predictor->session->model), outputs);
     }
     describe_heads(predictor, object);
     return object;
@@ -449,6 +545,8 @@ static void put_heading(const Predictor *predictor)
     }
     for (int64_t i = 0; predictor->kind == NUMBERS && i < outputs; i++)
         fprintf(out, ",value_%" PRId64, i);
+    if (predictor->kind == NUMBERS)
+        put_right_columns(predictor, net_main_target(predictor->session->model), outputs, "");
     put_head_columns(predictor);
     fputc('\n', out);
 }
@@ -475,6 +573,9 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
     for (int64_t i = 0; predictor->kind == NUMBERS && i < net_outputs(predictor->session->model);
          i++)
         fprintf(out, ",%.9g", (double)predictor->logits[i]);
+    if (predictor->kind == NUMBERS)
+        put_right_cells(predictor, net_main_target(predictor->session->model),
+                        net_outputs(predictor->session->model));
     put_head_cells(predictor);
     fputc('\n', out);
 }
@@ -523,8 +624,10 @@ static bool put(Predictor *predictor, const NetImages *images, int64_t index, co
                 int64_t label, NetError *error)
 {
     const NetPredict *options = predictor->options;
+    predictor->index = index;
     if (!answer(predictor, images, index, title, error))
         return false;
+    answer_labels(predictor);
     bool good = !options->folder || write_made(predictor, title, error);
     if (good && options->json)
         good = put_json(predictor, title, label, error);
@@ -634,7 +737,7 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
                           int64_t *failed, NetError *error)
 {
     Predictor predictor = {.session = session, .options = options, .out = out};
-    predictor.kind = kind_of(session->model, options->images);
+    predictor.kind = kind_of(session, options->images);
     *failed = 0;
     bool good = open_predictor(&predictor, error) && check_kind(&predictor, error);
     if (good && options->images)

@@ -128,18 +128,34 @@ def test_figures_and_answers_are_in_the_targets_units(here):
     words = ["predict", "--data", "t.csv", "--weights", "w", "--count", 20]
     run(program, *words, "-o", "p.csv", cwd=folder)
     rows = (folder / "p.csv").read_text().splitlines()
-    assert rows[0] == "image,value_0,mass,kind,kind_probability"
+    assert rows[0] == "image,value_0,target_0,mass,mass_target,kind,kind_probability,kind_label"
     rows = np.array([[float(cell) for cell in row.split(",")[1:]] for row in rows[1:]])
     np.testing.assert_allclose(rows[:, 0], answers["price"], 1e-5)
-    np.testing.assert_allclose(rows[:, 1], answers["mass"], 1e-5)
-    assert (rows[:, 2] == values[2].argmax(1)).all()
+    np.testing.assert_allclose(rows[:, 2], answers["mass"], 1e-5)
+    np.testing.assert_allclose(rows[:, [1, 3]], np.transpose([price, mass]), 1e-6)
+    assert (rows[:, 4] == values[2].argmax(1)).all() and (rows[:, 6] == kind).all()
     one = json.loads(run(program, *words[:-1], 1, "--json", cwd=folder).stdout)[0]
     assert one["values"] == pytest.approx([answers["price"][0]], rel=1e-5)
     assert one["outputs"]["mass"]["values"] == pytest.approx([answers["mass"][0]], rel=1e-5)
     assert one["outputs"]["kind"]["index"] == values[2][0].argmax()
+    assert one["target"] == [price[0]] and one["outputs"]["kind"]["label"] == kind[0]
     shown = run(program, *words[:-1], 1, cwd=folder).stdout.splitlines()
-    assert float(shown[0].split()[-1]) == pytest.approx(answers["price"][0], rel=1e-5)
-    assert [line.split(":")[0] for line in shown[1:]] == ["  mass", "  kind"]
+    assert shown[0] == f"test example 0: {answers['price'][0]:.6g} (target {price[0]:.6g})"
+    assert shown[1] == f"  mass: {answers['mass'][0]:.6g} (target {mass[0]:.6g})"
+    assert re.fullmatch(
+        rf"  kind: {values[2][0].argmax()}, .* % \((right|wrong): {kind[0]}\)", shown[2]
+    )
+    # a table without targets is answered, and cannot be tested
+    rows = [line.split(",")[:2] for line in (folder / "u.csv").read_text().splitlines()]
+    (folder / "new.csv").write_text("\n".join(map(",".join, rows)))
+    bare = ["--data", "new.csv", "--weights", "w"]
+    told = run(program, "predict", *bare, "--count", 1, cwd=folder).stdout.splitlines()
+    assert told[:2] == [shown[0].split(" (")[0], shown[1].split(" (")[0]] and "(" not in told[2]
+    assert run(program, "predict", *bare, "--csv", cwd=folder).stdout.splitlines()[0] == (
+        "image,value_0,mass,kind,kind_probability"
+    )
+    told = run(program, "test", *bare, cwd=folder, expect=1).stderr
+    assert "new.csv has no column price, which the network was trained with" in told
 
 
 def test_weights_that_say_nothing_are_taken_as_they_are(here):

@@ -14,6 +14,7 @@ import pytest
 from harness import ROOT
 
 EXAMPLES = ["own-network", "c-program", "pytorch", "png-folder", "cluster"]
+EXAMPLES += ["regression", "two-heads", "segmentation", "speech-commands"]
 SOURCES = {".md", ".net", ".c", ".py", ".png"}
 SECONDS = 120  # that any block may take; on an idle machine none takes 20
 
