@@ -185,11 +185,16 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
 
 /* ---------------------------------------------------------------- what is right */
 
+static bool is_labelled(const Predictor *predictor)
+{
+    return predictor->options->images && predictor->options->images->has_targets;
+}
+
 /* The array that says a target of the examples; NULL: nobody knows it. */
 static const NetArray *truth_of(const Predictor *predictor, int target)
 {
     const NetImages *images = predictor->options->images;
-    bool known = target >= 0 && images && images->has_targets;
+    bool known = target >= 0 && is_labelled(predictor);
     return known ? &images->arrays[images->targets[target]] : NULL;
 }
 
@@ -538,7 +543,7 @@ static void put_heading(const Predictor *predictor)
     fputs("image", out);
     if (predictor->kind == CLASS) {
         fputs(",class,probability", out);
-        if (predictor->options->images)
+        if (is_labelled(predictor))
             fputs(",label,right", out);
         for (int i = 1; predictor->options->top_given && i < predictor->count; i++)
             fprintf(out, ",class_%d,probability_%d", i + 1, i + 1);
@@ -564,7 +569,7 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
         fputc(',', out);
         net_put_cell(out, class_name(name, predictor, predictor->top[i]));
         fprintf(out, ",%.6g", (double)predictor->probabilities[predictor->top[i]]);
-        if (i == 0 && predictor->options->images) {
+        if (i == 0 && is_labelled(predictor)) {
             fputc(',', out);
             net_put_cell(out, class_name(name, predictor, label));
             fprintf(out, ",%d", label == predictor->top[0]);

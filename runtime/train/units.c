@@ -201,9 +201,9 @@ const char *net_units_text(char *text, size_t size, const NetSession *session)
         char shown[NET_ARRAY_NAME];
         int64_t count = session->units[i] ? count_of(session, i) : 0;
         for (int64_t k = 0; k < count && used < size - 1; k++) {
-            int more = snprintf(text + used, size - used, "%s%s%s mean %.6g, deviation %.6g",
-                                used ? "; " : "", k ? "" : "target ",
-                                k || !name ? "" : net_shown(shown, sizeof shown, name),
+            const char *of = k || !name ? "" : net_shown(shown, sizeof shown, name);
+            int more = snprintf(text + used, size - used, "%s%s%s%smean %.6g, deviation %.6g",
+                                used ? "; " : "", k ? "" : "target ", of, *of ? " " : "",
                                 part_of(session, i, NET_MEAN)[k], part_of(session, i, NET_STD)[k]);
             used = used + (size_t)more < size ? used + (size_t)more : size - 1;
         }
