@@ -6,7 +6,7 @@
 import csv
 import sys
 
-SIZE, EDGE = 360, 52
+SIZE, EDGE = 380, 74
 
 
 def main(path):
@@ -37,7 +37,7 @@ def main(path):
         at = f'cx="{place(right):.1f}" cy="{SIZE - place(answer):.1f}"'
         out.append(f'<circle {at} r="3" fill="#2266aa" fill-opacity="0.6"/>')
     turn = f' transform="rotate(-90 12 {SIZE / 2:.0f})"'
-    out += [text(SIZE / 2, SIZE - 14, "right"), text(12, SIZE / 2, "answer", turn=turn), "</svg>"]
+    out += [text(SIZE / 2, low + 36, "right"), text(12, SIZE / 2, "answer", turn=turn), "</svg>"]
     print("\n".join(out))
 
 
