@@ -363,6 +363,9 @@ typedef struct NetTarget {
     double low, high;      /* NET_NUMBERS: what they may be; low > high: any that are finite */
     bool ends;             /* those two alone */
     const double *weights; /* of classes: what each counts; NULL: all 1 */
+    /* NET_NUMBERS: the output is held against them less their mean, over their deviation, if they
+     * are numbers by themselves and no class: see train/units.c */
+    bool standardised;
 } NetTarget;
 /* NetTarget.ignored: none is. */
 #define NET_NOT_IGNORED (-9223372036854775807LL)
@@ -388,6 +391,7 @@ enum { NET_NO_TARGET = -1, NET_INPUT_TARGET = -2 }; /* it has none; the network'
 typedef struct NetNamedOutput {
     const char *name;
     NetShape shape;
+    int unit; /* 1 + the number of NetModel.wanted in whose unit it is given; 0: as it is */
 } NetNamedOutput;
 /* A weight of [rows][length] that is no state, but made of parameters before each step: what they
  * are, and how, says compiler/network/parametrization.c.  All are among the weights. */

@@ -478,6 +478,17 @@ typedef struct NetArenas {
     real *kept, *filters, *input, *loss, *gradients;
 } NetArenas;
 
+/* train/heads.c: other outputs than the last that losses hold against something of the data, and
+ * that are there when the network answers. */
+enum { NET_MAX_HEADS = 7, NET_FIGURE_NAME = 64 };
+typedef struct NetHead {
+    int output, target; /* of NetModel.outputs, of NetModel.wanted */
+    NetMeaning says;
+} NetHead;
+int net_find_heads(NetHead heads[NET_MAX_HEADS], const NetModel *model);
+/* The largest of a position's classes, `step` values apart. */
+int64_t net_largest(const real *first, int64_t step, int64_t classes);
+
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
@@ -490,10 +501,16 @@ struct NetSession {
     real *weights, *buffers, *gradients, *kept, *filters, *input, *loss, *active;
     int64_t *counters;
     void *targets[NET_MAX_TARGETS]; /* as NetStep.targets */
+    /* train/units.c: of each target means, then deviations, [NET_NORMAL_PARTS][elements]; NULL: it
+     * is as it is.  Known: the weights or the data have said so */
+    double *units[NET_MAX_TARGETS];
+    bool units_known;
     /* [grains][NetModel.targets][lanes]: the class with the largest logit; and the one that it is
      * held against, -1: none */
     int32_t *predicted, *truth;
-    double *figure_sums;          /* [images][NET_SUMS]; NULL: there is no target */
+    double *figure_sums; /* [images][net_sum_count()]; NULL: there is no target */
+    NetHead heads[NET_MAX_HEADS];
+    int head_count;
     int64_t *counts, count_count; /* figures.c's own */
     double *image_weights;       /* [batch]: what an image's targets count; see NetTarget.weights */
     real *scale, *shift;         /* [channels]: of the normalisation */
@@ -588,6 +605,23 @@ bool net_take_classes(NetSession *session, const NetData *data, NetError *error)
 bool net_recipe_set(NetSession *session, const char *text, NetError *error);
 /* The data's becomes the session's, or must be what the session's is. */
 bool net_take_recipe(NetSession *session, const NetData *data, NetError *error);
+
+/* train/units.c: targets that are standardised.  Those of the data, unless the session's weights
+ * have said; false: no memory. */
+bool net_units_take(NetSession *session, const NetData *data, NetError *error);
+bool net_units_read(NetSession *session, const NetTensorFile *file, NetError *error);
+void net_units_forget(NetSession *session);
+/* Keys and values for the metadata, which the caller frees, a NULL among them where there was no
+ * memory; gives how many strings. */
+enum { NET_UNIT_KEY = 96, NET_UNIT_PAIRS = 4 * NET_MAX_TARGETS, NET_SHOWN_UNITS = 512 };
+int net_units_write(const NetSession *session, char *pairs[NET_UNIT_PAIRS]);
+/* One value of the target's, as the network gives it, in the target's own unit; and back. */
+double net_to_unit(const NetSession *session, int target, int64_t element, double value);
+double net_from_unit(const NetSession *session, int target, int64_t element, double value);
+/* Of whole outputs, [images][elements of the target's shape]; target below 0: they have no unit. */
+void net_answer_in_unit(const NetSession *session, int target, float *values, int64_t images);
+/* "target price mean 310.2, deviation 95.1; …", cut where there is no room; "": none is. */
+const char *net_units_text(char *text, size_t size, const NetSession *session);
 
 /* data/augment.c: what is done at random to each training image. */
 typedef struct NetRange {
@@ -709,12 +743,13 @@ void net_put_cell(FILE *out, const char *text);
 /* train/figures.c: what is told of a result: the loss and then what it is usually read as.  All
  * that prints, logs or compares results goes through this list. */
 typedef struct NetFigure {
-    const char *name, *key; /* "R²", "r2": as it is printed, and in a log */
+    char name[NET_FIGURE_NAME], key[NET_FIGURE_NAME]; /* "R²", "r2": as printed, and in a log */
     double value;
     bool percent; /* shown times 100, with % */
     bool larger_is_better;
+    bool of_head; /* of another output than the last */
 } NetFigure;
-enum { NET_MAX_FIGURES = 8, NET_FIGURES_TEXT = 512 };
+enum { NET_MAX_FIGURES = 8 + 3 * NET_MAX_HEADS, NET_FIGURES_TEXT = 1024 };
 typedef struct NetFigures {
     NetFigure items[NET_MAX_FIGURES];
     int count; /* 0: of no images */
@@ -737,9 +772,14 @@ void net_figures_begin(NetSession *session);
 /* Of an image of a batch, whose output begins at `first`, its values NetModel.lanes apart; on any
  * thread. */
 void net_figures_note(NetSession *session, int64_t image, const real *first);
-/* A batch's, to what there was before. */
-void net_figures_add(const NetSession *session, int64_t images, double sums[NET_SUMS]);
-NetFigures net_figures_made(const NetSession *session, double loss, const double sums[NET_SUMS]);
+/* The same of a head's output. */
+void net_figures_note_head(NetSession *session, int head, int64_t image, const real *first);
+/* NET_SUMS of the last output, and of each head. */
+enum { NET_ALL_SUMS = NET_SUMS * (1 + NET_MAX_HEADS) };
+int net_sum_count(const NetSession *session);
+/* A batch's, to what there was before: net_sum_count() sums. */
+void net_figures_add(const NetSession *session, int64_t images, double *sums);
+NetFigures net_figures_made(const NetSession *session, double loss, const double *sums);
 /* All that may be measured of such a network, with any values. */
 NetFigures net_figures_possible(const NetModel *model);
 double net_class_iou(const NetSession *session, int64_t class); /* NAN: it was not met */
@@ -776,12 +816,18 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* `step`: from one probability to the next. */
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities,
                        int64_t step);
-/* Of one image of bytes, normalised here: its logits and their softmax, [classes] each. */
-void net_answer(NetSession *session, const NetImages *images, int64_t index, float *logits,
-                float *probabilities);
+/* What a network says of one example: its logits and their softmax, [classes] each, and those of its
+ * named outputs that are not NULL. */
+typedef struct NetAnswered {
+    float *logits, *probabilities;
+    float *outputs[NET_MAX_OUTPUTS];
+} NetAnswered;
+/* Of one image of bytes, normalised here. */
+void net_answer(NetSession *session, const NetImages *images, int64_t index,
+                const NetAnswered *answer);
 /* The same of an example of any data. */
-bool net_answer_example(NetSession *session, const NetImages *images, int64_t index, float *logits,
-                        float *probabilities, NetError *error);
+bool net_answer_example(NetSession *session, const NetImages *images, int64_t index,
+                        const NetAnswered *answer, NetError *error);
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
@@ -995,6 +1041,7 @@ typedef struct NetLog {
     NetError reason;      /* of the last of them */
     NetLogField *columns; /* of a table; the first are of steps and epochs, then parameters' */
     int column_count, plain_columns;
+    struct NetEpoch *planned; /* has the names of columns */
 } NetLog;
 typedef struct NetLogPlan {
     const char *path;
@@ -1136,7 +1183,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
 
 /* data/folder.c: adds a file, or the pictures of a folder and of the folders in it: a folder's own
  * come first, in the order of their names' bytes.  What is no picture by name is noted. */
-bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error);
+bool net_find_asked(NetNames *paths, const char *path, const NetModel *model, NetNotes *notes,
+                    NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {
@@ -1193,6 +1241,9 @@ uint8_t *net_encode_png(const uint8_t *pixels, int64_t height, int64_t width, in
                         size_t *bytes, NetError *error);
 bool net_write_png(const char *path, const uint8_t *pixels, int64_t height, int64_t width,
                    int channels, NetError *error);
+/* Classes, [h][w], as a PNG of these numbers with a palette. */
+bool net_write_mask(const char *path, const uint8_t *classes, int64_t height, int64_t width,
+                    NetError *error);
 /* An image [c][h][w] as [h][w][channels], its first channel where it has not three; free() it. */
 uint8_t *net_interleave(const uint8_t *planes, NetShape shape, int *channels, NetError *error);
 

@@ -369,6 +369,12 @@ static void resolve_stop(Training *t, const SettingDef *def)
 
 static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .minimum = -1e6,
                                      .maximum = 1e6, .doc = "What this loss is multiplied by."},
+                                    {"standardize", ARG_BOOL, .otherwise = "none",
+                                     .doc = "Of mse, l1, huber and smooth_l1: whether the target "
+                                            "is less its mean, over its deviation, to the loss "
+                                            "(answers and figures have its own unit in any case); "
+                                            "when not given, where a layer without an activation "
+                                            "makes an output of one axis."},
                                     {0}};
 
 /* What a loss says of its target: `target=NAME`. */
@@ -561,8 +567,9 @@ static const char *loss_path(const Training *t, const Output *of)
 /* The outputs that a loss reads; none: the network's last tensor. */
 typedef LIST(Output *) OutputList;
 
+/* `own`: as loss_args. */
 static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const OutputList *read,
-                          TargetUse target, double weight, Span span)
+                          TargetUse target, const ArgValue *own, Span span)
 {
     Output *of = read->count > 0 ? read->items[0] : NULL;
     const char *path = loss_path(t, of);
@@ -570,7 +577,8 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const
     node->path = path;
     node->span = span;
     node->args = args;
-    node->loss_weight = weight;
+    node->loss_weight = own[0].real;
+    node->standardize = own[1].given ? &own[1] : NULL;
     for (int i = 0; i < read->count; i++)
         push(&node->inputs, read->items[i]->tensor);
     if (read->count == 0)
@@ -668,7 +676,7 @@ static LossUse read_loss_use(const SettingDef *def)
             use.output = arg->value;
         else if (arg->name == intern("target"))
             use.target = arg->value;
-        else if (arg->name == intern("weight"))
+        else if (arg->name == intern("weight") || arg->name == intern("standardize"))
             push(&use.own, *arg);
         else
             push(&use.rest, *arg);
@@ -732,7 +740,7 @@ static void resolve_loss(Training *t, const SettingDef *def)
     if (target.name != NULL)
         add_word(t, format("%s.target", path), target.name, use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, &read, target, own[0].real, word->span);
+        add_loss_node(t, op, values, &read, target, own, word->span);
 }
 
 /* Of several losses each is added to the others. */
@@ -995,6 +1003,7 @@ static void resolve_section(Training *t)
     check_recipe(t);
     check_frozen(t);
     check_losses(t);
+    choose_units(t);
     mix_losses(t);
     check_learning(t);
     part_outputs(t->graph);

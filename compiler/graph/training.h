@@ -4,6 +4,7 @@
  *   training_recipe.c  optimizer, schedule
  *   training_data.c    data, normalize, augment
  *   training_readers.c data of csv("wine.csv") and its like
+ *   training_units.c   whose targets are standardised
  *   training_paths.c   init, freeze, group: settings of parameters by path
  */
 #ifndef TRAINING_H
@@ -80,6 +81,9 @@ void check_numbers(Training *t, bool text, Span at);
 bool resolve_reader(Training *t, const Expr *call);
 void report_unknown_reader(Training *t, const Expr *call);
 const char *data_reader_name(int i, const ArgSpec **args); /* NULL: there are no more */
+
+/* training_units.c: of all losses, when they are there. */
+void choose_units(Training *t);
 
 /* training_paths.c */
 extern const ArgSpec group_args[];

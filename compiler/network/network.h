@@ -171,7 +171,12 @@ enum {
     OP_ALSO_JOINS = 1 << 21, /* takes one tensor, or `joined` of them as OP_JOINS does */
     /* one backward_input kernel makes the gradients of all inputs, where there are several: see
      * Node.dx_at */
-    OP_GRADIENTS_TOGETHER = 1 << 22
+    OP_GRADIENTS_TOGETHER = 1 << 22,
+    /* a loss of numbers that may be in any unit: in which one they are counted is a choice, see
+     * Wanted.standardised */
+    OP_ANY_UNIT = 1 << 23,
+    /* sums with weights, and nothing behind them: training can give its values any size */
+    OP_UNBOUNDED = 1 << 24
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -401,6 +406,8 @@ struct Wanted {
     double low, high;
     bool ends;
     const double *weights; /* of classes, each its own; NULL: all are 1 */
+    /* the output is held against numbers less their mean, over their deviation */
+    bool standardised;
 };
 /* Wanted.ignored: no class is. */
 #define NOT_IGNORED (-9223372036854775807LL)
@@ -418,6 +425,7 @@ typedef struct Output {
     Span span;
     bool aside;    /* it stands in an `aside` */
     bool has_loss; /* one reads it: aside, it is of training only */
+    int unit;      /* 1 + the number of graph->wanted in whose unit it is given; 0: as it is */
 } Output;
 
 /* One of the network's inputs. */
@@ -534,8 +542,9 @@ struct Node {
     /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */
     double loss_weight;
     bool loss_adds;
-    int target; /* of graph->wanted, or NO_TARGET, INPUT_TARGET */
-    bool mixes; /* cross_entropy: each image has a part of another's target */
+    int target;                  /* of graph->wanted, or NO_TARGET, INPUT_TARGET */
+    const ArgValue *standardize; /* of its target, as its line says; NULL: nothing */
+    bool mixes;                  /* cross_entropy: each image has a part of another's target */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",

@@ -143,7 +143,7 @@ const Operator operator_bilinear = {
     .formula = "y[o] = sum over i, j of x1[i] * weight[o, i, j] * x2[j] + bias[o]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Bilinear.html",
     .args = args,
-    .traits = OP_JOINS | OP_LAST_AXIS,
+    .traits = OP_JOINS | OP_LAST_AXIS | OP_UNBOUNDED,
     .joined = 2,
     .input_gradient_reads = READS_X,
     .parameter_gradient_reads = READS_X,

@@ -243,7 +243,7 @@ static bool has_image_kernel(const Node *node)
 
 #define REFERENCE(page) "https://pytorch.org/docs/stable/generated/torch.nn." page ".html"
 #define CONVOLUTION                                                                              \
-    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,                      \
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE | OP_UNBOUNDED,       \
     .window = WINDOW_SLIDES, .parameter_gradient_reads = READS_X, .infer = infer,                \
     .multiply_adds = multiply_adds, .is_pointwise = is_pointwise_conv2d, .can_fuse_pool = pools, \
     .can_fuse_pool_gradient = unpools, .workspace = workspace, .filters = filters,               \

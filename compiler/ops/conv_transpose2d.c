@@ -228,7 +228,7 @@ static void emit_image(ImageKernel *image)
 #define TRANSPOSED                                                                          \
     .reference = "Zeiler et al. 2010, https://doi.org/10.1109/CVPR.2010.5539957\n"          \
                  "https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html", \
-    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,                 \
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE | OP_UNBOUNDED,  \
     .window = WINDOW_TRANSPOSED, .parameter_gradient_reads = READS_X, .infer = infer,       \
     .multiply_adds = multiply_adds, .emit = emit, .emit_image = emit_image,                 \
     .can_do_image = can_do_image_transposed

@@ -201,7 +201,7 @@ const Operator operator_linear = {
                "weight and bias start uniform in -1/sqrt(n) to 1/sqrt(n)",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     .args = args,
-    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_LAST_AXIS,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_LAST_AXIS | OP_UNBOUNDED,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,

@@ -379,9 +379,11 @@ static const ArgSpec contrastive_args[] = {{"margin", ARG_REAL, .otherwise = "1.
                                            {0}};
 
 #define PYTORCH(page) "https://pytorch.org/docs/stable/generated/torch.nn." page ".html"
-#define OF_NUMBERS                                                   \
-    .traits = OP_LOSS | OP_MAKES_GRADIENT, .target = TARGET_NUMBERS, \
+#define OF_TRAITS(more)                                                       \
+    .traits = OP_LOSS | OP_MAKES_GRADIENT | (more), .target = TARGET_NUMBERS, \
     .input_gradient_reads = READS_X, .emit = emit
+#define OF_NUMBERS OF_TRAITS(0)
+#define OF_ANY_UNIT OF_TRAITS(OP_ANY_UNIT)
 
 const Operator operator_mse = {
     .name = "mse",
@@ -392,7 +394,7 @@ const Operator operator_mse = {
                "Of a class as target t is 1 for it, else 0.",
     .reference = PYTORCH("MSELoss"),
     .args = reduction_args,
-    OF_NUMBERS,
+    OF_ANY_UNIT,
 };
 
 const Operator operator_l1 = {
@@ -402,7 +404,7 @@ const Operator operator_l1 = {
     .formula = "loss = mean of |x - t|",
     .reference = PYTORCH("L1Loss"),
     .args = reduction_args,
-    OF_NUMBERS,
+    OF_ANY_UNIT,
 };
 
 const Operator operator_huber = {
@@ -412,7 +414,7 @@ const Operator operator_huber = {
     .formula = "loss = mean of (d^2/2 if |d| <= delta else delta*(|d| - delta/2)), d = x - t",
     .reference = PYTORCH("HuberLoss"),
     .args = huber_args,
-    OF_NUMBERS,
+    OF_ANY_UNIT,
 };
 
 const Operator operator_smooth_l1 = {
@@ -422,7 +424,7 @@ const Operator operator_smooth_l1 = {
     .formula = "loss = mean of (d^2/(2*beta) if |d| < beta else |d| - beta/2), d = x - t",
     .reference = PYTORCH("SmoothL1Loss"),
     .args = smooth_args,
-    OF_NUMBERS,
+    OF_ANY_UNIT,
 };
 
 const Operator operator_bce_with_logits = {

@@ -56,6 +56,7 @@ typedef struct Request {
     char **operands;
     int operand_count;
     bool trains, partial;
+    bool answers_only; /* what is tested need not have targets */
 } Request;
 
 typedef struct Command {

@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static void announce(const Request *request, const NetData *data, const NetProgress *progress)
+static void announce(const Request *request, const NetSession *session, const NetData *data,
+                     const NetProgress *progress)
 {
+    char units[NET_SHOWN_UNITS];
     int64_t parameters = 0;
     for (int i = 0; i < request->model->parameter_count; i++)
         if (request->model->parameters[i].kind == NET_TRAINED)
@@ -16,6 +18,8 @@ static void announce(const Request *request, const NetData *data, const NetProgr
            request->model->name, parameters, SHOWN(data->what), net_trained_images(data),
            judged.to - judged.from, judged.name, (int)request->threads,
            request->threads == 1 ? "" : "s");
+    if (net_units_text(units, sizeof units, session)[0])
+        printf("standardised for the loss: %s\n", units);
     if (request->resume)
         printf("resumed from %s after %" PRId64 " steps\n", SHOWN(request->resume), progress->step);
     fflush(stdout);
@@ -59,7 +63,7 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
         net_ranks_start(&(NetStart){session, &request->settings, progress, request->run.max_steps},
                         good, &net_speaker, error);
     if (good && !request->run.quiet && !request->run.label)
-        announce(request, data, progress);
+        announce(request, session, data, progress);
     if (good) {
         net_tell_notes(notes);
         *end = net_train(session, &optimizer, &request->settings, data, progress, &request->run,

@@ -89,6 +89,7 @@ static NetOpening opening_of(const Request *request, const NetSession *weights, 
         .class_lines = weights ? weights->class_lines : NULL,
         .class_owner = "weights",
         .recipe = weights ? weights->recipe : NULL,
+        .answers_only = weights != NULL && request->answers_only,
         .notes = notes,
         .progress = request->run.quiet ? NULL : show_progress,
     };

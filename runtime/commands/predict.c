@@ -48,7 +48,7 @@ static bool find_all(const Request *request, NetNames *paths, NetError *error)
     NetNotes notes = {0};
     bool good = true;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_find_pictures(paths, request->operands[i], &notes, error);
+        good = net_find_asked(paths, request->operands[i], request->model, &notes, error);
     net_tell_notes(&notes);
     return good;
 }
@@ -84,6 +84,7 @@ int net_command_predict(Request *request)
                             request->output);
     if (options.json && options.csv)
         return net_complain(MISUSE, "a table or JSON: give one");
+    request->answers_only = true;
     bool good = net_check_pictures(request, "predict --data synthetic shows drawn examples", &error)
                 && (session = net_open_trained(request, &error))
                 && find_all(request, &paths, &error)

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     WHOLE = 1, /* formats of samples */
@@ -25,7 +26,7 @@ enum {
     MAX_CHANNELS = 64,
 };
 
-static const NetFileKind wave_files = {
+const NetFileKind net_wave_files = {
     .noun = "WAV", .plural = "recordings", .endings = {".wav", ".wave", NULL}};
 
 typedef struct Wave {
@@ -148,10 +149,9 @@ typedef struct Goal {
     bool resample;
 } Goal;
 
-static bool find_goal(Goal *goal, const NetOpening *opening, NetError *error)
+static bool find_goal(Goal *goal, const NetModel *model, double rate, NetError *error)
 {
-    NetShape input = opening->model->input;
-    double rate = net_setting(opening->settings, "data.rate", 0);
+    NetShape input = model->input;
     *goal = (Goal){.channels = input.rank == 1 ? 1 : (int)input.c,
                    .length = input.rank == 1 ? input.c : input.w,
                    .rate = (int64_t)rate,
@@ -262,8 +262,9 @@ bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error)
 {
     NetByClass files;
     Goal goal;
-    if (!find_goal(&goal, opening, error) || !take_rate(&goal, opening, error)
-        || !net_list_by_class(&files, opening->source, &wave_files, opening, error))
+    double rate = net_setting(opening->settings, "data.rate", 0);
+    if (!find_goal(&goal, opening->model, rate, error) || !take_rate(&goal, opening, error)
+        || !net_list_by_class(&files, opening->source, &net_wave_files, opening, error))
         return false;
     int64_t classes = files.classes.count;
     snprintf(data->what, sizeof data->what, "%s", opening->source);
@@ -276,4 +277,32 @@ bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error)
     }
     net_by_class_close(&files);
     return good;
+}
+
+bool net_takes_recordings(const NetModel *model)
+{
+    for (int i = 0; i < model->setting_count; i++)
+        if (strcmp(model->settings[i].path, "data.reader") == 0)
+            return model->settings[i].word && strcmp(model->settings[i].word, "audio") == 0;
+    return false;
+}
+
+bool net_is_recording(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    for (int i = 0; end && net_wave_files.endings[i]; i++)
+        if (strcasecmp(end, net_wave_files.endings[i]) == 0)
+            return true;
+    return false;
+}
+
+bool net_open_recording(NetImages *images, const NetModel *model, const char *recipe,
+                        const char *path, NetError *error)
+{
+    Goal goal;
+    *images = (NetImages){.count = 1};
+    if (!find_goal(&goal, model, recipe ? (double)strtoll(recipe, NULL, 10) : 0, error))
+        return false;
+    NetArray *array = net_add_array(images, "audio", NET_FLOAT, model->input, error);
+    return array && read_recording(array->values, &goal, path, error);
 }

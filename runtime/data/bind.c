@@ -326,24 +326,33 @@ static int put_first(NetImages *images, int found)
     return 0;
 }
 
-bool net_bind_images(NetImages *images, const NetModel *model, const char *what, const char *split,
-                     NetError *error)
+static bool bind_inputs(NetImages *images, Look *look)
+{
+    for (int i = 0; i < look->model->input_count; i++) {
+        look->input = &look->model->inputs[i];
+        int found = find_input(look, i);
+        if (found < 0 || !check_input(look, &images->arrays[found]))
+            return false;
+        if (i == 0)
+            found = put_first(images, found);
+        images->inputs[i] = found;
+        images->arrays[found].shape = look->input->shape;
+    }
+    return true;
+}
+
+static bool bind_split(NetImages *images, const NetModel *model, const char *what,
+                       const char *split, bool labelled, NetError *error)
 {
     Look look = {images, what, split, model, error, NULL};
     if (images->count == 0 && images->array_count == 0)
         return true; /* there is no such split */
     if (images->array_count < 1)
         return net_fail(error, "%s has no arrays", what);
-    for (int i = 0; i < model->input_count; i++) {
-        look.input = &model->inputs[i];
-        int found = find_input(&look, i);
-        if (found < 0 || !check_input(&look, &images->arrays[found]))
-            return false;
-        if (i == 0)
-            found = put_first(images, found);
-        images->inputs[i] = found;
-        images->arrays[found].shape = look.input->shape;
-    }
+    if (!bind_inputs(images, &look))
+        return false;
+    if (!labelled)
+        return true;
     for (int i = 0; i < model->wanted_count; i++) {
         int found = find_target(&look, &model->wanted[i]);
         if (found < 0 || !check_target(&look, &images->arrays[found], &model->wanted[i]))
@@ -354,10 +363,16 @@ bool net_bind_images(NetImages *images, const NetModel *model, const char *what,
     return true;
 }
 
+bool net_bind_images(NetImages *images, const NetModel *model, const char *what, const char *split,
+                     NetError *error)
+{
+    return bind_split(images, model, what, split, true, error);
+}
+
 bool net_bind_data(NetData *data, const NetModel *model, NetError *error)
 {
-    return net_bind_images(&data->train, model, data->what, "training", error)
-           && net_bind_images(&data->test, model, data->what, "test", error);
+    return bind_split(&data->train, model, data->what, "training", true, error)
+           && bind_split(&data->test, model, data->what, "test", !data->unlabelled, error);
 }
 
 int32_t net_target_class(const NetTarget *target, const NetArray *array, const void *values,

@@ -537,6 +537,15 @@ static bool place_columns(Column *columns, int64_t count, const NetTable *table,
     return true;
 }
 
+/* Whether none of a table's targets is in it, which it then need not have. */
+static bool lacks_targets(const Frame *frame, const NetTable *table)
+{
+    for (int64_t i = 0; i < frame->target_count; i++)
+        if (find_column(table, frame->targets[i].name) >= 0)
+            return false;
+    return true;
+}
+
 /* ------------------------------------------------------------- by a frame */
 
 static int64_t width_of(const Frame *frame)
@@ -664,7 +673,8 @@ static bool are_together(const Frame *frame, const NetModel *model)
     return numbers && model->wanted_count == 1 && !model->wanted[0].name;
 }
 
-static bool read_split(NetImages *images, const Rows *rows, bool tested, const Frame *frame)
+static bool read_split(NetImages *images, const Rows *rows, bool tested, const Frame *frame,
+                       bool labelled)
 {
     const NetModel *model = rows->opening->model;
     for (int64_t row = 0; (row = next_row(rows, row, tested)) < rows->table->rows;)
@@ -673,6 +683,8 @@ static bool read_split(NetImages *images, const Rows *rows, bool tested, const F
         return true;
     if (!add_inputs(images, rows, tested, frame))
         return false;
+    if (!labelled)
+        return true;
     if (are_together(frame, model))
         return add_numbers(images, rows, tested, frame->targets, frame->target_count);
     for (int64_t i = 0; i < frame->target_count; i++)
@@ -701,11 +713,18 @@ static bool choose_tested(bool *tested, const NetTable *table, double part, NetE
                        table->path, rows, rows == 1 ? "" : "s");
 }
 
-static bool name_classes(NetData *data, const Frame *frame, NetError *error)
+/* Of several targets those of the one that the network's last output is held against. */
+static bool name_classes(NetData *data, const Frame *frame, const NetModel *model, NetError *error)
 {
-    if (frame->target_count != 1 || !frame->targets[0].classes)
+    const Column *column = frame->target_count == 1 ? &frame->targets[0] : NULL;
+    int main = net_main_target(model);
+    for (int64_t i = 0; !column && main >= 0 && model->wanted[main].name && i < frame->target_count;
+         i++)
+        if (strcmp(frame->targets[i].name, model->wanted[main].name) == 0)
+            column = &frame->targets[i];
+    if (!column || !column->classes)
         return true;
-    data->class_names = net_names_lines(&frame->targets[0].texts);
+    data->class_names = net_names_lines(&column->texts);
     return data->class_names || net_fail(error, "out of memory");
 }
 
@@ -718,13 +737,14 @@ static bool read_table(NetData *data, Frame *frame, const NetTable *table, doubl
     bool good = tested && check_header(table, error) && choose_tested(tested, table, part, error);
     if (good && frame->inputs)
         good = place_columns(frame->inputs, frame->input_count, table, error)
-               && place_columns(frame->targets, frame->target_count, table, error);
+               && (data->unlabelled
+                   || place_columns(frame->targets, frame->target_count, table, error));
     else
         good = good && make_frame(frame, &rows);
     good = good && check_width(frame, table, opening->model, error);
     if (good && !opening->test_only && part < 1)
-        good = read_split(&data->train, &rows, false, frame);
-    good = good && (part <= 0 || read_split(&data->test, &rows, true, frame));
+        good = read_split(&data->train, &rows, false, frame, true);
+    good = good && (part <= 0 || read_split(&data->test, &rows, true, frame, !data->unlabelled));
     free(tested);
     return good;
 }
@@ -750,6 +770,7 @@ static bool read_file(NetData *data, Frame *frame, const NetTable *table, const 
     if (opening->test_only && opening->recipe
         && !read_recipe(frame, &same, table, opening->recipe, error))
         return false;
+    data->unlabelled = opening->answers_only && frame->target_count && lacks_targets(frame, table);
     if (!same
         && (!test_file
             || strcmp(opening->source, net_setting_word(opening->settings, "data", "")) != 0)) {
@@ -769,8 +790,8 @@ bool net_read_csv(NetData *data, const NetOpening *opening, NetError *error)
     Frame frame = {0};
     if (!net_table_open(&table, opening->source, error))
         return false;
-    bool good =
-        read_file(data, &frame, &table, opening, error) && name_classes(data, &frame, error);
+    bool good = read_file(data, &frame, &table, opening, error)
+                && name_classes(data, &frame, opening->model, error);
     if (good) {
         snprintf(data->what, sizeof data->what, "%s", opening->source);
         data->recipe = opening->test_only && opening->recipe ? strdup(opening->recipe)

@@ -354,6 +354,7 @@ static const struct Reader *find_reader(const NetOpening *opening)
 static bool read_data(NetData *data, const NetOpening *opening, NetError *error)
 {
     const struct Reader *reader = find_reader(opening);
+    data->drawn = strcmp(opening->source, "synthetic") == 0;
     if (opening->model->numbers || (reader && !reader->shared))
         data->train.held = data->test.held = (NetHeld){0};
     if (reader)

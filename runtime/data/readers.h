@@ -29,6 +29,7 @@ typedef struct NetOpening {
     const char *class_lines; /* of what is tested: the classes, a line each; or NULL … */
     const char *class_owner; /* … and whose they are, for messages: "weights" */
     const char *recipe;      /* likewise: NetData.recipe of what they were trained on */
+    bool answers_only;       /* targets may be missing: what is tested is only to be answered */
     NetNotes *notes;         /* NULL: nobody is told */
     /* How far it is, now and then; NULL: nobody looks. */
     void (*progress)(const char *what, int64_t done, int64_t all);
@@ -116,6 +117,14 @@ NetMemory net_share_memory(const NetOpening *opening, int64_t train, int64_t tes
 bool net_read_masks(NetData *data, const NetOpening *opening, NetError *error);
 /* data/audio.c: recordings by class. */
 bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error);
+extern const NetFileKind net_wave_files;
+bool net_takes_recordings(const NetModel *model); /* by its train section */
+/* Whether a path is one's by its ending. */
+bool net_is_recording(const char *path);
+/* One as the only example, brought to the rate that the recipe says, if it does; to be closed in
+ * any case. */
+bool net_open_recording(NetImages *images, const NetModel *model, const char *recipe,
+                        const char *path, NetError *error);
 
 /* data/pictures.c: pictures by their paths, which become the split's first array.  All are decoded
  * once, by all threads; those that memory has room for are kept, and the others decoded again for

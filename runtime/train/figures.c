@@ -19,10 +19,11 @@ NetFigures net_figures(const NetResult *result)
     NetFigures figures = {0};
     if (result->images < 1)
         return figures;
-    net_figures_add_one(&figures, (NetFigure){"loss", "loss", result->loss, false, false});
+    net_figures_add_one(&figures, (NetFigure){"loss", "loss", result->loss, false, false, false});
     if (result->answers > 0) {
         double accuracy = (double)result->correct / (double)result->answers;
-        net_figures_add_one(&figures, (NetFigure){"accuracy", "accuracy", accuracy, true, true});
+        net_figures_add_one(&figures,
+                            (NetFigure){"accuracy", "accuracy", accuracy, true, true, false});
     }
     for (int i = 0; i < result->measured.count; i++)
         net_figures_add_one(&figures, result->measured.items[i]);
@@ -31,7 +32,9 @@ NetFigures net_figures(const NetResult *result)
 
 const NetFigure *net_figure_judged(const NetFigures *figures)
 {
-    return &figures->items[figures->count > 1 && figures->items[1].larger_is_better];
+    bool second =
+        figures->count > 1 && figures->items[1].larger_is_better && !figures->items[1].of_head;
+    return &figures->items[second];
 }
 
 bool net_figure_better(const NetFigure *figure, double than, double least)

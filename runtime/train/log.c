@@ -95,16 +95,19 @@ static bool plan_columns(NetLog *log, const NetLogPlan *plan, NetError *error)
     const NetResult trained = {.images = 1, .answers = net_has_classes(model)};
     NetResult judged = trained;
     judged.measured = net_figures_possible(model);
-    const NetEpoch epoch = {.trained = net_figures(&trained),
-                            .judged = net_figures(&judged),
-                            .split = plan->split,
-                            .compared = plan->compared};
+    log->planned = net_allocate(1, sizeof *log->planned, error);
+    if (!log->planned)
+        return false;
+    *log->planned = (NetEpoch){.trained = net_figures(&trained),
+                               .judged = net_figures(&judged),
+                               .split = plan->split,
+                               .compared = plan->compared};
     size_t most = MAX_PLAIN + NET_STATISTICS * (size_t)model->parameter_count;
     log->columns = net_allocate(most, sizeof *log->columns, error);
     if (!log->columns)
         return false;
     log->column_count = step_fields(log->columns, 0, 0);
-    log->column_count += epoch_fields(log->columns + log->column_count, &epoch);
+    log->column_count += epoch_fields(log->columns + log->column_count, log->planned);
     log->plain_columns = log->column_count;
     if (plan->statistics)
         log->column_count += net_statistics_fields(log->columns + log->column_count, model, NULL);
@@ -361,6 +364,7 @@ bool net_log_close(NetLog *log, NetError *error)
     bool good = log->descriptor < 0 || close(log->descriptor) == 0 || errno == EINTR;
     log->descriptor = -1;
     free(log->columns);
+    free(log->planned);
     log->columns = NULL;
     if (!good)
         return net_fail(error, "cannot write %s: %m", log->path);

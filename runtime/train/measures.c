@@ -8,7 +8,10 @@
  *                        of true positives over false ones
  *     numbers            mean absolute error, root of the mean squared error, and R squared
  *
- * An image's part is kept with the image and added in their order, and what is counted is whole
+ * Of other outputs that losses read (heads.c) it says, with their names in front, accuracy, or what
+ * it says of numbers.
+ *
+ * Numbers are in the target's own unit (units.c).  An image's part is kept with the image and added in their order, and what is counted is whole
  * numbers, so no number of threads is in a result.
  */
 #include "runtime.h"
@@ -39,13 +42,20 @@ static int64_t counts_each(const NetModel *model)
 bool net_figures_open(NetSession *session, NetError *error)
 {
     const NetModel *model = session->model;
-    if (net_main_target(model) < 0)
+    session->head_count = net_find_heads(session->heads, model);
+    if (net_main_target(model) < 0 && session->head_count == 0)
         return true;
-    session->count_count = groups_of(model) * counts_each(model);
+    session->count_count = net_main_target(model) < 0 ? 0 : groups_of(model) * counts_each(model);
     session->counts = net_allocate((size_t)session->count_count, sizeof *session->counts, error);
-    session->figure_sums = net_allocate((size_t)(session->max_grains * model->lanes) * NET_SUMS,
-                                        sizeof(double), error);
+    session->figure_sums =
+        net_allocate((size_t)(session->max_grains * model->lanes * net_sum_count(session)),
+                     sizeof(double), error);
     return session->counts && session->figure_sums;
+}
+
+int net_sum_count(const NetSession *session)
+{
+    return NET_SUMS * (1 + session->head_count);
 }
 
 void net_figures_begin(NetSession *session)
@@ -134,19 +144,29 @@ static void note_values(NetSession *session, double *sums, const real *first, in
         if (model->output_kind == NET_OUTPUT_LABELS)
             note_label(session, sums, label_of(target, e) % groups_of(model), value, is);
         else
-            note_number(sums, value, is);
+            note_number(sums, net_to_unit(session, number, e, value),
+                        net_to_unit(session, number, e, is));
     }
+}
+
+/* An image's, zeroed: which 0 is the last output's, behind it the heads' are; NULL: none are kept. */
+static double *sums_of(NetSession *session, int64_t image, int which)
+{
+    double *sums = session->figure_sums;
+    if (!sums)
+        return NULL;
+    sums += image * net_sum_count(session) + which * NET_SUMS;
+    return memset(sums, 0, NET_SUMS * sizeof *sums);
 }
 
 void net_figures_note(NetSession *session, int64_t image, const real *first)
 {
     const NetModel *model = session->model;
     int number = net_main_target(model);
-    double *sums = session->figure_sums ? session->figure_sums + image * NET_SUMS : NULL;
+    double *sums = sums_of(session, image, 0);
     bool classes = false;
-    if (!sums)
+    if (!sums || number < 0)
         return;
-    memset(sums, 0, NET_SUMS * sizeof *sums);
     for (int64_t p = 0; p < model->targets; p++) {
         int64_t place = net_target_place(model, image, p);
         if (session->truth[place] < 0)
@@ -160,24 +180,87 @@ void net_figures_note(NetSession *session, int64_t image, const real *first)
         note_values(session, sums, first, number, image);
 }
 
-void net_figures_add(const NetSession *session, int64_t images, double sums[NET_SUMS])
+/* Of each position its class. */
+static void note_head_classes(const NetSession *session, const NetHead *head, double *sums,
+                              int64_t image, const real *first)
 {
+    const NetTarget *target = &session->model->wanted[head->target];
+    int64_t lanes = session->model->lanes;
+    const int32_t *classes = (const int32_t *)session->targets[head->target]
+                             + image / lanes * target->positions * lanes + image % lanes;
+    for (int64_t p = 0; p < target->positions; p++) {
+        int32_t class = classes[p * lanes];
+        if (class == target->ignored || class < 0)
+            continue;
+        sums[NET_SUM_ANSWERS]++;
+        sums[NET_SUM_CORRECT] += class
+                                 == net_largest(first + p * target->position_step * lanes,
+                                                target->class_step * lanes, target->classes);
+    }
+}
+
+static void note_head_values(const NetSession *session, const NetHead *head, double *sums,
+                             int64_t image, const real *first)
+{
+    const NetTarget *target = &session->model->wanted[head->target];
+    int64_t elements = net_shape_elements(target->shape), lanes = session->model->lanes;
+    const real *wanted = (const real *)session->targets[head->target]
+                         + image / lanes * elements * lanes + image % lanes;
+    for (int64_t e = 0; e < elements; e++) {
+        double value = (double)first[e * lanes], is = (double)wanted[e * lanes];
+        if (head->says == NET_OUTPUT_LABELS) {
+            sums[NET_SUM_LABELS]++;
+            sums[NET_SUM_CORRECT] += (value > 0) == (is > 0.5);
+        } else {
+            note_number(sums, net_to_unit(session, head->target, e, value),
+                        net_to_unit(session, head->target, e, is));
+        }
+    }
+}
+
+void net_figures_note_head(NetSession *session, int head, int64_t image, const real *first)
+{
+    double *sums = sums_of(session, image, 1 + head);
+    const NetHead *of = &session->heads[head];
+    if (session->model->wanted[of->target].kind == NET_CLASSES)
+        note_head_classes(session, of, sums, image, first);
+    else
+        note_head_values(session, of, sums, image, first);
+}
+
+void net_figures_add(const NetSession *session, int64_t images, double *sums)
+{
+    int count = net_sum_count(session);
     for (int64_t image = 0; session->figure_sums && image < images; image++)
-        for (int i = 0; i < NET_SUMS; i++)
-            sums[i] += session->figure_sums[image * NET_SUMS + i];
+        for (int i = 0; i < count; i++)
+            sums[i] += session->figure_sums[image * count + i];
 }
 
 /* ------------------------------------------------------------- a split's */
 
+/* `of`: the head that it is of; NULL: the last output. */
+static void add_of(NetFigures *figures, const char *of, const char *name, const char *key,
+                   NetFigure figure)
+{
+    enum { OUTPUT = 40 }; /* bytes of its name */
+    figure.of_head = of;
+    snprintf(figure.name, sizeof figure.name, "%.*s%s%s", OUTPUT, of ? of : "", of ? " " : "",
+             name);
+    snprintf(figure.key, sizeof figure.key, "%.*s%s%s", OUTPUT, of ? of : "", of ? "_" : "", key);
+    net_figures_add_one(figures, figure);
+}
+
 static void add(NetFigures *figures, const char *name, const char *key, double value, bool percent)
 {
-    net_figures_add_one(figures, (NetFigure){name, key, value, percent, true});
+    add_of(figures, NULL, name, key,
+           (NetFigure){.value = value, .percent = percent, .larger_is_better = true});
 }
 
 /* Of which less is better. */
-static void add_error(NetFigures *figures, const char *name, const char *key, double value)
+static void add_error(NetFigures *figures, const char *of, const char *name, const char *key,
+                      double value)
 {
-    net_figures_add_one(figures, (NetFigure){name, key, value, false, false});
+    add_of(figures, of, name, key, (NetFigure){.value = value});
 }
 
 static const int64_t *counts_of(const NetSession *session, int64_t group)
@@ -237,14 +320,31 @@ static double mean_over_labels(const NetSession *session, double (*of)(const int
     return met > 0 ? sum / (double)met : NAN;
 }
 
-static void add_numbers(NetFigures *figures, const double sums[NET_SUMS])
+static void add_numbers(NetFigures *figures, const char *of, const double sums[NET_SUMS])
 {
     double n = sums[NET_SUM_VALUES], mean = sums[NET_SUM_TARGETS] / n,
            around = sums[NET_SUM_TARGET_SQUARES] - n * mean * mean;
-    add_error(figures, "MAE", "mae", sums[NET_SUM_ABSOLUTE] / n);
-    add_error(figures, "RMSE", "rmse", sqrt(sums[NET_SUM_SQUARED] / n));
+    add_error(figures, of, "MAE", "mae", sums[NET_SUM_ABSOLUTE] / n);
+    add_error(figures, of, "RMSE", "rmse", sqrt(sums[NET_SUM_SQUARED] / n));
     if (around > 1e-12 * sums[NET_SUM_TARGET_SQUARES] || n <= 1)
-        add(figures, "R²", "r2", 1 - sums[NET_SUM_SQUARED] / around, false);
+        add_of(figures, of, "R²", "r2",
+               (NetFigure){.value = 1 - sums[NET_SUM_SQUARED] / around, .larger_is_better = true});
+}
+
+static void add_head(NetFigures *figures, const NetModel *model, const NetHead *head,
+                     const double sums[NET_SUMS])
+{
+    const char *of = model->outputs[head->output].name;
+    double answers = sums[NET_SUM_ANSWERS] + sums[NET_SUM_LABELS];
+    if (model->wanted[head->target].kind == NET_NUMBERS && head->says != NET_OUTPUT_LABELS) {
+        if (sums[NET_SUM_VALUES] > 0)
+            add_numbers(figures, of, sums);
+    } else if (answers > 0) {
+        add_of(figures, of, "accuracy", "accuracy",
+               (NetFigure){.value = sums[NET_SUM_CORRECT] / answers,
+                           .percent = true,
+                           .larger_is_better = true});
+    }
 }
 
 /* session: NULL where the figures' names alone are wanted. */
@@ -255,7 +355,7 @@ static void add_classes(const NetSession *session, const NetModel *model, NetFig
     if (model->classes > FEW)
         add(figures, "top-5", "top5_accuracy", sums[NET_SUM_TOP5] / sums[NET_SUM_ANSWERS], true);
     if (text && model->loss_count == 1 && model->output_kind == NET_OUTPUT_LOGITS)
-        add_error(figures, "perplexity", "perplexity", exp(loss));
+        add_error(figures, NULL, "perplexity", "perplexity", exp(loss));
     else if (model->targets > 1)
         add(figures, "mean IoU", "mean_iou", session ? mean_iou(session) : 0, true);
 }
@@ -271,7 +371,7 @@ static void add_labels(const NetSession *session, NetFigures *figures, const dou
         add(figures, "AUC", "auc", auc, false);
 }
 
-NetFigures net_figures_made(const NetSession *session, double loss, const double sums[NET_SUMS])
+NetFigures net_figures_made(const NetSession *session, double loss, const double *sums)
 {
     NetFigures figures = {0};
     if (sums[NET_SUM_ANSWERS] > 0)
@@ -279,7 +379,9 @@ NetFigures net_figures_made(const NetSession *session, double loss, const double
     if (sums[NET_SUM_LABELS] > 0)
         add_labels(session, &figures, sums);
     if (sums[NET_SUM_VALUES] > 0)
-        add_numbers(&figures, sums);
+        add_numbers(&figures, NULL, sums);
+    for (int i = 0; i < session->head_count; i++)
+        add_head(&figures, session->model, &session->heads[i], sums + (1 + i) * NET_SUMS);
     return figures;
 }
 
@@ -287,17 +389,19 @@ NetFigures net_figures_made(const NetSession *session, double loss, const double
 NetFigures net_figures_possible(const NetModel *model)
 {
     NetFigures figures = {0};
-    int number = net_main_target(model);
+    NetHead heads[NET_MAX_HEADS];
+    int number = net_main_target(model), count = net_find_heads(heads, model);
     double one[NET_SUMS];
     for (int i = 0; i < NET_SUMS; i++)
         one[i] = 1;
-    if (number < 0)
-        return figures;
-    if (net_has_classes(model))
+    bool numbers = number >= 0 && model->wanted[number].kind == NET_NUMBERS;
+    if (number >= 0 && net_has_classes(model))
         add_classes(NULL, model, &figures, 0, one);
-    if (model->wanted[number].kind == NET_NUMBERS && model->output_kind == NET_OUTPUT_LABELS)
+    if (numbers && model->output_kind == NET_OUTPUT_LABELS)
         add_labels(NULL, &figures, one);
-    else if (model->wanted[number].kind == NET_NUMBERS)
-        add_numbers(&figures, one);
+    else if (numbers)
+        add_numbers(&figures, NULL, one);
+    for (int i = 0; i < count; i++)
+        add_head(&figures, model, &heads[i], one);
     return figures;
 }

@@ -129,7 +129,9 @@ static void note_target(const Pass *pass, int number, int64_t image)
                 there ? net_target_class(target, array, from, i) : 0;
         else
             ((real *)pass->session->targets[number])[place] =
-                there ? net_target_number(target, array, from, i) : 0;
+                there ? (real)net_from_unit(pass->session, number, i,
+                                            (double)net_target_number(target, array, from, i))
+                      : 0;
     }
 }
 
@@ -261,6 +263,17 @@ static void judge_image(const Pass *pass, int64_t image, const real *first)
     }
 }
 
+static void note_figures(const Pass *pass, int64_t image, int64_t slot, const real *first)
+{
+    NetSession *session = pass->session;
+    const real *kept = session->kept + slot * pass->program->kept_elements;
+    net_figures_note(session, image, first);
+    for (int i = 0; i < session->head_count; i++)
+        net_figures_note_head(session, i, image,
+                              kept + pass->program->outputs[session->heads[i].output]
+                                  + image % session->model->lanes);
+}
+
 /* Of a grain that lies in the slot. */
 static void judge(const Pass *pass, int64_t grain, int64_t slot)
 {
@@ -271,7 +284,7 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
          image++, first++) {
         judge_image(pass, image, first);
         if (!pass->training && has_targets(pass->batch))
-            net_figures_note(pass->session, image, first);
+            note_figures(pass, image, slot, first);
         if (pass->batch->take_outputs)
             take_outputs(pass, image, slot);
         if (pass->batch->take)
@@ -1149,8 +1162,8 @@ enum {
     CORRECT = TOGETHER,
     IMAGES,
     ANSWERS,
-    FIGURES, /* [TOGETHER][NET_SUMS] */
-    NUMBERS = FIGURES + TOGETHER * NET_SUMS
+    FIGURES, /* [TOGETHER][net_sum_count()] */
+    NUMBERS = FIGURES + TOGETHER * NET_ALL_SUMS
 };
 
 static void note_answers(const NetSession *session, int64_t image, int64_t *confusion)
@@ -1192,11 +1205,11 @@ static void test_some(NetSession *session, const NetJudged *judged, int64_t firs
         numbers[CORRECT] += (double)part.correct;
         numbers[IMAGES] += (double)count;
         numbers[ANSWERS] += (double)part.answers;
-        net_figures_add(session, count, numbers + FIGURES + i * NET_SUMS);
+        net_figures_add(session, count, numbers + FIGURES + i * net_sum_count(session));
         for (int64_t k = 0; confusion && k < count; k++)
             note_answers(session, k, confusion);
     }
-    net_ranks_add(numbers, NUMBERS);
+    net_ranks_add(numbers, FIGURES + TOGETHER * net_sum_count(session));
 }
 
 /* Of all ranks that test. */
@@ -1217,7 +1230,8 @@ static void add_counts(NetSession *session)
 NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t *confusion)
 {
     NetResult whole = {0};
-    double sums[NET_SUMS] = {0};
+    double sums[NET_ALL_SUMS] = {0};
+    const int sum_count = net_sum_count(session);
     net_figures_begin(session);
     const int64_t some = tested_together() * session->batch;
     for (int64_t first = judged->from; first < judged->to; first += some) {
@@ -1227,8 +1241,8 @@ NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t 
         int64_t done = (int64_t)numbers[IMAGES];
         for (int i = 0; i < TOGETHER; i++)
             whole.loss += numbers[i];
-        for (int i = 0; i < TOGETHER * NET_SUMS; i++)
-            sums[i % NET_SUMS] += numbers[FIGURES + i];
+        for (int i = 0; i < TOGETHER * sum_count; i++)
+            sums[i % sum_count] += numbers[FIGURES + i];
         whole.correct += (int64_t)numbers[CORRECT];
         whole.answers += (int64_t)numbers[ANSWERS];
         whole.images += done;

@@ -31,29 +31,35 @@ typedef struct Predictor {
     Kind kind;
     NetShape shape; /* of a picture or a mask */
     float *logits, *probabilities;
+    NetAnswered answer;     /* those two, and the heads' outputs */
+    float *heads;           /* their memory */
     uint8_t *pixels, *made; /* the input; the output as [h][w][channels] and as [channels][h][w] */
     int64_t *top;
     int count; /* of `top` */
     int64_t printed;
+    int64_t index; /* of the example, where the data have several */
 } Predictor;
 
 /* ---------------------------------------------------------------- the answer */
 
-/* Whether the data say the output's target by numbers that are no classes. */
-static bool is_of_numbers(const NetModel *model, const NetImages *images)
+/* Whether the data, or else the weights, say the output's target by numbers that are no classes. */
+static bool is_of_numbers(const NetSession *session, const NetImages *images)
 {
-    int number = net_main_target(model);
-    return number >= 0 && images && images->has_targets && !net_class_array(model, images);
+    int number = net_main_target(session->model);
+    if (number < 0 || !images || !images->has_targets)
+        return number >= 0 && session->units[number];
+    return !net_class_array(session->model, images);
 }
 
-static Kind kind_of(const NetModel *model, const NetImages *images)
+static Kind kind_of(const NetSession *session, const NetImages *images)
 {
+    const NetModel *model = session->model;
     NetShape shape = model->output;
     bool picture = shape.rank == 3 && (shape.c == 1 || shape.c == 3) && shape.h * shape.w > 1;
     if (model->output_kind == NET_OUTPUT_NUMBERS || model->output_kind == NET_OUTPUT_LABELS)
         if (picture)
             return PICTURE;
-    if (!net_has_classes(model) || is_of_numbers(model, images))
+    if (!net_has_classes(model) || is_of_numbers(session, images))
         return NUMBERS;
     if (model->targets == 1)
         return CLASS;
@@ -162,9 +168,8 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
 {
     NetSession *session = predictor->session;
     if (is_drawn(images))
-        net_answer(session, images, index, predictor->logits, predictor->probabilities);
-    else if (!net_answer_example(session, images, index, predictor->logits,
-                                 predictor->probabilities, error))
+        net_answer(session, images, index, &predictor->answer);
+    else if (!net_answer_example(session, images, index, &predictor->answer, error))
         return false;
     if (!all_finite(predictor->logits, net_outputs(session->model)))
         return explain(session, images, index, title, error);
@@ -176,6 +181,239 @@ static bool answer(Predictor *predictor, const NetImages *images, int64_t index,
     else if (predictor->kind == MASK)
         make_mask(predictor);
     return true;
+}
+
+/* ---------------------------------------------------------------- what is right */
+
+static bool is_labelled(const Predictor *predictor)
+{
+    return predictor->options->images && predictor->options->images->has_targets;
+}
+
+/* The array that says a target of the examples; NULL: nobody knows it. */
+static const NetArray *truth_of(const Predictor *predictor, int target)
+{
+    const NetImages *images = predictor->options->images;
+    bool known = target >= 0 && is_labelled(predictor);
+    return known ? &images->arrays[images->targets[target]] : NULL;
+}
+
+/* The same of numbers that are no classes. */
+static const NetArray *numbers_of(const Predictor *predictor, int target)
+{
+    const NetArray *array = truth_of(predictor, target);
+    bool numbers = array && !net_is_by_class(&predictor->session->model->wanted[target], array);
+    return numbers ? array : NULL;
+}
+
+static double right_number(const Predictor *predictor, int target, int64_t element)
+{
+    const NetArray *array = truth_of(predictor, target);
+    return (double)net_target_number(&predictor->session->model->wanted[target], array,
+                                     net_array_at(array, predictor->index, 0), element);
+}
+
+static void show_values(FILE *out, const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        fprintf(out, "%s %.6g", i ? "," : "", (double)values[i]);
+    fputs(count > FEW ? ", …" : "", out);
+}
+
+/* " (target 2.5)" */
+static void show_right(const Predictor *predictor, int target, int64_t count)
+{
+    if (!numbers_of(predictor, target))
+        return;
+    for (int64_t i = 0; i < count && i < FEW; i++)
+        fprintf(predictor->out, "%s %.6g", i ? "," : " (target",
+                right_number(predictor, target, i));
+    fputs(count > FEW ? ", …)" : ")", predictor->out);
+}
+
+static void describe_right(const Predictor *predictor, cJSON *object, int target, int64_t count)
+{
+    cJSON *right = numbers_of(predictor, target) ? cJSON_AddArrayToObject(object, "target") : NULL;
+    for (int64_t i = 0; right && i < count; i++)
+        cJSON_AddItemToArray(right, cJSON_CreateNumber(right_number(predictor, target, i)));
+}
+
+static void put_right_columns(const Predictor *predictor, int target, int64_t count,
+                              const char *name)
+{
+    for (int64_t i = 0; numbers_of(predictor, target) && i < count; i++) {
+        char column[NAME];
+        snprintf(column, NAME, count > 1 || !*name ? "%s%starget_%" PRId64 : "%s%starget", name,
+                 *name ? "_" : "", i);
+        fputc(',', predictor->out);
+        net_put_cell(predictor->out, column);
+    }
+}
+
+static void put_right_cells(const Predictor *predictor, int target, int64_t count)
+{
+    for (int64_t i = 0; numbers_of(predictor, target) && i < count; i++)
+        fprintf(predictor->out, ",%.9g", right_number(predictor, target, i));
+}
+
+/* ---------------------------------------------------------------- other outputs */
+
+/* A head that says which class, with how much of its softmax. */
+typedef struct Chosen {
+    int64_t class, label; /* label -1: nobody knows it */
+    double probability;
+} Chosen;
+
+static const NetHead *head_of(const Predictor *predictor, int head)
+{
+    return &predictor->session->heads[head];
+}
+
+static const char *head_name(const Predictor *predictor, int head)
+{
+    return predictor->session->model->outputs[head_of(predictor, head)->output].name;
+}
+
+static int64_t head_values(const Predictor *predictor, int head)
+{
+    const NetModel *model = predictor->session->model;
+    return net_shape_elements(model->outputs[head_of(predictor, head)->output].shape);
+}
+
+static const float *head_at(const Predictor *predictor, int head)
+{
+    return predictor->answer.outputs[head_of(predictor, head)->output];
+}
+
+/* Of one class of an example; others are numbers. */
+static bool head_chooses(const Predictor *predictor, int head)
+{
+    const NetTarget *target = &predictor->session->model->wanted[head_of(predictor, head)->target];
+    return target->kind == NET_CLASSES && target->positions == 1;
+}
+
+static Chosen choose(const Predictor *predictor, int head)
+{
+    const float *values = head_at(predictor, head);
+    int target = head_of(predictor, head)->target;
+    const NetArray *truth = truth_of(predictor, target);
+    Chosen chosen = {.label = -1};
+    double sum = 0;
+    if (truth)
+        chosen.label = net_target_class(&predictor->session->model->wanted[target], truth,
+                                        net_array_at(truth, predictor->index, 0), 0);
+    for (int64_t i = 1; i < head_values(predictor, head); i++)
+        if (values[i] > values[chosen.class])
+            chosen.class = i;
+    for (int64_t i = 0; i < head_values(predictor, head); i++)
+        sum += exp((double)values[i] - (double)values[chosen.class]);
+    chosen.probability = 1 / sum;
+    return chosen;
+}
+
+/* Logits of yes are probabilities. */
+static void answer_labels(Predictor *predictor)
+{
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        float *values = predictor->answer.outputs[head_of(predictor, h)->output];
+        for (int64_t i = 0;
+             head_of(predictor, h)->says == NET_OUTPUT_LABELS && i < head_values(predictor, h); i++)
+            values[i] = (float)(1 / (1 + exp(-(double)values[i])));
+    }
+}
+
+static void show_heads(const Predictor *predictor)
+{
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        int64_t values = head_values(predictor, h);
+        fprintf(predictor->out, "  %s:", SHOWN(head_name(predictor, h)));
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            fprintf(predictor->out, " %" PRId64 ", %.1f %%", chosen.class,
+                    100 * chosen.probability);
+            if (chosen.label >= 0)
+                fprintf(predictor->out, " (%s: %" PRId64 ")",
+                        chosen.label == chosen.class ? "right" : "wrong", chosen.label);
+        } else {
+            show_values(predictor->out, head_at(predictor, h), values);
+            show_right(predictor, head_of(predictor, h)->target, values);
+        }
+        fputc('\n', predictor->out);
+    }
+}
+
+static void describe_heads(const Predictor *predictor, cJSON *object)
+{
+    int count = predictor->session->head_count;
+    cJSON *outputs = count ? cJSON_AddObjectToObject(object, "outputs") : NULL;
+    for (int h = 0; outputs && h < count; h++) {
+        cJSON *one = cJSON_AddObjectToObject(outputs, head_name(predictor, h));
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            cJSON_AddNumberToObject(one, "index", (double)chosen.class);
+            cJSON_AddNumberToObject(one, "probability", chosen.probability);
+            if (chosen.label >= 0)
+                cJSON_AddNumberToObject(one, "label", (double)chosen.label);
+            continue;
+        }
+        describe_right(predictor, one, head_of(predictor, h)->target, head_values(predictor, h));
+        cJSON *values = cJSON_AddArrayToObject(one, "values");
+        for (int64_t i = 0; values && i < head_values(predictor, h); i++)
+            cJSON_AddItemToArray(values, cJSON_CreateNumber((double)head_at(predictor, h)[i]));
+    }
+}
+
+/* "size", or of several values "size_0,size_1". */
+static void put_head_columns(const Predictor *predictor)
+{
+    FILE *out = predictor->out;
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        const char *name = head_name(predictor, h);
+        int64_t values = head_chooses(predictor, h) ? 1 : head_values(predictor, h);
+        for (int64_t i = 0; i < values; i++) {
+            char column[NAME];
+            snprintf(column, NAME, values > 1 ? "%s_%" PRId64 : "%s", name, i);
+            fputc(',', out);
+            net_put_cell(out, column);
+        }
+        if (head_chooses(predictor, h))
+            fprintf(out,
+                    truth_of(predictor, head_of(predictor, h)->target) ? ",%s_probability,%s_label"
+                                                                       : ",%s_probability",
+                    name, name);
+        else
+            put_right_columns(predictor, head_of(predictor, h)->target, values, name);
+    }
+}
+
+static void put_head_cells(const Predictor *predictor)
+{
+    FILE *out = predictor->out;
+    for (int h = 0; h < predictor->session->head_count; h++) {
+        if (head_chooses(predictor, h)) {
+            Chosen chosen = choose(predictor, h);
+            fprintf(out, ",%" PRId64 ",%.6g", chosen.class, chosen.probability);
+            if (chosen.label >= 0)
+                fprintf(out, ",%" PRId64, chosen.label);
+            continue;
+        }
+        for (int64_t i = 0; i < head_values(predictor, h); i++)
+            fprintf(out, ",%.9g", (double)head_at(predictor, h)[i]);
+        put_right_cells(predictor, head_of(predictor, h)->target, head_values(predictor, h));
+    }
+}
+
+static bool open_heads(Predictor *predictor, NetError *error)
+{
+    int64_t all = 0, at = 0;
+    for (int h = 0; h < predictor->session->head_count; h++)
+        all += head_values(predictor, h);
+    predictor->heads = net_allocate((size_t)all, sizeof *predictor->heads, error);
+    for (int h = 0; predictor->heads && h < predictor->session->head_count; h++) {
+        predictor->answer.outputs[head_of(predictor, h)->output] = predictor->heads + at;
+        at += head_values(predictor, h);
+    }
+    return predictor->heads;
 }
 
 /* ---------------------------------------------------------------- for people */
@@ -226,9 +464,9 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
         break;
     case NUMBERS:
         fprintf(predictor->out, "%s:", SHOWN(title));
-        for (int64_t i = 0; i < outputs && i < FEW; i++)
-            fprintf(predictor->out, "%s %.6g", i ? "," : "", (double)predictor->logits[i]);
-        fputs(outputs > FEW ? ", …\n" : "\n", predictor->out);
+        show_values(predictor->out, predictor->logits, outputs);
+        show_right(predictor, net_main_target(predictor->session->model), outputs);
+        fputc('\n', predictor->out);
         break;
     case PICTURE:
         fprintf(predictor->out, "%s:\n", SHOWN(title));
@@ -238,6 +476,7 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
         show_mask(predictor, title);
         break;
     }
+    show_heads(predictor);
 }
 
 /* ---------------------------------------------------------------- as JSON */
@@ -276,7 +515,9 @@ static cJSON *describe(const Predictor *predictor, const char *title, int64_t la
         int64_t outputs = net_outputs(predictor->session->model);
         cJSON_AddItemToObject(object, "values",
                               cJSON_CreateFloatArray(predictor->logits, (int)outputs));
+        describe_right(predictor, object, net_main_target(predictor->session->model), outputs);
     }
+    describe_heads(predictor, object);
     return object;
 }
 
@@ -302,13 +543,16 @@ static void put_heading(const Predictor *predictor)
     fputs("image", out);
     if (predictor->kind == CLASS) {
         fputs(",class,probability", out);
-        if (predictor->options->images)
+        if (is_labelled(predictor))
             fputs(",label,right", out);
         for (int i = 1; predictor->options->top_given && i < predictor->count; i++)
             fprintf(out, ",class_%d,probability_%d", i + 1, i + 1);
     }
     for (int64_t i = 0; predictor->kind == NUMBERS && i < outputs; i++)
         fprintf(out, ",value_%" PRId64, i);
+    if (predictor->kind == NUMBERS)
+        put_right_columns(predictor, net_main_target(predictor->session->model), outputs, "");
+    put_head_columns(predictor);
     fputc('\n', out);
 }
 
@@ -325,7 +569,7 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
         fputc(',', out);
         net_put_cell(out, class_name(name, predictor, predictor->top[i]));
         fprintf(out, ",%.6g", (double)predictor->probabilities[predictor->top[i]]);
-        if (i == 0 && predictor->options->images) {
+        if (i == 0 && is_labelled(predictor)) {
             fputc(',', out);
             net_put_cell(out, class_name(name, predictor, label));
             fprintf(out, ",%d", label == predictor->top[0]);
@@ -334,6 +578,10 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
     for (int64_t i = 0; predictor->kind == NUMBERS && i < net_outputs(predictor->session->model);
          i++)
         fprintf(out, ",%.9g", (double)predictor->logits[i]);
+    if (predictor->kind == NUMBERS)
+        put_right_cells(predictor, net_main_target(predictor->session->model),
+                        net_outputs(predictor->session->model));
+    put_head_cells(predictor);
     fputc('\n', out);
 }
 
@@ -367,7 +615,9 @@ static bool write_made(const Predictor *predictor, const char *title, NetError *
     bool good = pixels
                 && (!net_same_file(path, title)
                     || net_fail(error, "%s would replace the picture that it is made of", path))
-                && net_write_png(path, pixels, shape.h, shape.w, channels, error);
+                && (predictor->kind == MASK
+                        ? net_write_mask(path, pixels, shape.h, shape.w, error)
+                        : net_write_png(path, pixels, shape.h, shape.w, channels, error));
     free(pixels);
     free(path);
     return good;
@@ -379,8 +629,10 @@ static bool put(Predictor *predictor, const NetImages *images, int64_t index, co
                 int64_t label, NetError *error)
 {
     const NetPredict *options = predictor->options;
+    predictor->index = index;
     if (!answer(predictor, images, index, title, error))
         return false;
+    answer_labels(predictor);
     bool good = !options->folder || write_made(predictor, title, error);
     if (good && options->json)
         good = put_json(predictor, title, label, error);
@@ -392,17 +644,34 @@ static bool put(Predictor *predictor, const NetImages *images, int64_t index, co
     return good;
 }
 
+/* Brought to the rate that the weights were trained with. */
+static bool put_recording(Predictor *predictor, const char *path, NetError *error)
+{
+    NetImages one;
+    const NetSession *session = predictor->session;
+    bool good = net_open_recording(&one, session->model, session->recipe, path, error)
+                && put(predictor, &one, 0, path, -1, error);
+    net_images_close(&one);
+    return good;
+}
+
+static bool put_picture(Predictor *predictor, const char *path, NetError *error)
+{
+    const NetImages one = net_pictures(1, predictor->session->image, predictor->pixels);
+    return net_read_picture(predictor->session, path, predictor->pixels, error)
+           && put(predictor, &one, 0, path, -1, error);
+}
+
 /* How many could not be answered. */
 static int64_t put_files(Predictor *predictor)
 {
     const NetPredict *options = predictor->options;
-    const NetImages one = net_pictures(1, predictor->session->image, predictor->pixels);
     int64_t failed = 0;
     for (int64_t i = 0; i < options->paths->count && !net_signal_asked(); i++) {
         NetError error;
         const char *path = options->paths->items[i];
-        bool good = net_read_picture(predictor->session, path, predictor->pixels, &error)
-                    && put(predictor, &one, 0, path, -1, &error);
+        bool good = net_is_recording(path) ? put_recording(predictor, path, &error)
+                                           : put_picture(predictor, path, &error);
         if (!good && failed++ >= 0)
             options->tell(&error);
     }
@@ -440,11 +709,14 @@ static bool open_predictor(Predictor *predictor, NetError *error)
     size_t outputs = (size_t)net_outputs(session->model);
     predictor->logits = net_allocate(2 * outputs, sizeof *predictor->logits, error);
     predictor->probabilities = predictor->logits + outputs;
+    predictor->answer.logits = predictor->logits;
+    predictor->answer.probabilities = predictor->probabilities;
     predictor->made = net_allocate(outputs, 1, error);
     predictor->top = net_allocate((size_t)predictor->options->top, sizeof *predictor->top, error);
     predictor->pixels = net_allocate((size_t)net_shape_elements(session->image), 1, error);
     predictor->shape = session->model->output;
-    return predictor->logits && predictor->made && predictor->top && predictor->pixels;
+    return predictor->logits && predictor->made && predictor->top && predictor->pixels
+           && open_heads(predictor, error);
 }
 
 static bool check_kind(const Predictor *predictor, NetError *error)
@@ -470,7 +742,7 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
                           int64_t *failed, NetError *error)
 {
     Predictor predictor = {.session = session, .options = options, .out = out};
-    predictor.kind = kind_of(session->model, options->images);
+    predictor.kind = kind_of(session, options->images);
     *failed = 0;
     bool good = open_predictor(&predictor, error) && check_kind(&predictor, error);
     if (good && options->images)
@@ -480,6 +752,7 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     if (good && options->json)
         fputs(predictor.printed ? "\n]\n" : "[]\n", out);
     free(predictor.logits);
+    free(predictor.heads);
     free(predictor.made);
     free(predictor.top);
     free(predictor.pixels);

@@ -195,6 +195,7 @@ void net_close(NetSession *session)
         free(arenas[i]);
     net_one_image_close(session);
     net_forget_classes(session);
+    net_units_forget(session);
     free(session->recipe);
     net_pool_close(session->pool);
     free(session);
@@ -263,15 +264,19 @@ static void take_probabilities(void *to, int64_t image, const real *logits, int6
     }
 }
 
+/* Of the last tensor: the target in whose unit it is given; below 0: none. */
+static int unit_of_output(const NetModel *model)
+{
+    return model->loss_count ? model->losses[model->main_loss].target : NET_NO_TARGET;
+}
+
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
 {
     const NetModel *model = session->model;
     const real *alone = count == 1 ? net_one_image_floats(session, pixels, NULL) : NULL;
-    if (alone) {
+    if (alone)
         take_logits(logits, 0, alone, 1, model);
-        return;
-    }
-    for (int64_t first = 0; first < count; first += session->batch) {
+    for (int64_t first = 0; !alone && first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
         net_test_batch(session, &(NetBatch){.pixels = pixels,
                                             .first = first,
@@ -279,6 +284,7 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
                                             .take = take_logits,
                                             .to = logits + first * net_outputs(model)});
     }
+    net_answer_in_unit(session, unit_of_output(model), logits, count);
 }
 
 int64_t net_outputs(const NetModel *model)
@@ -336,6 +342,16 @@ static void take_wanted_logits(void *to, int64_t image, const real *logits, int6
         take_logits(wanted->logits, wanted->first + image, logits, stride, model);
 }
 
+static void in_units(NetSession *session, int64_t count, float *logits, float *const *outputs)
+{
+    const NetModel *model = session->model;
+    if (logits)
+        net_answer_in_unit(session, unit_of_output(model), logits, count);
+    for (int i = 0; outputs && i < model->output_count; i++)
+        if (outputs[i])
+            net_answer_in_unit(session, model->outputs[i].unit - 1, outputs[i], count);
+}
+
 static void predict_all(NetSession *session, const float *pixels, const float *const *further,
                         int64_t count, float *logits, float *const *outputs)
 {
@@ -367,12 +383,14 @@ void net_predict_outputs(NetSession *session, const float *pixels, int64_t count
                          float *const *outputs)
 {
     predict_all(session, pixels, NULL, count, logits, outputs);
+    in_units(session, count, logits, outputs);
 }
 
 void net_predict_inputs(NetSession *session, const float *const *inputs, int64_t count,
                         float *logits, float *const *outputs)
 {
     predict_all(session, inputs[0], inputs + 1, count, logits, outputs);
+    in_units(session, count, logits, outputs);
 }
 
 int net_main_target(const NetModel *model)
@@ -409,39 +427,64 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
     }
 }
 
-typedef struct Answer {
-    float *logits, *probabilities;
-} Answer;
-
 static void take_answer(void *to, int64_t image, const real *logits, int64_t stride,
                         const NetModel *model)
 {
-    const Answer *answer = to;
+    const NetAnswered *answer = to;
     take_logits(answer->logits, image, logits, stride, model);
     take_probabilities(answer->probabilities, image, logits, stride, model);
 }
 
-void net_answer(NetSession *session, const NetImages *images, int64_t index, float *logits,
-                float *probabilities)
+/* What takes an answer has its model nowhere else. */
+typedef struct Answering {
+    NetAnswered answer; /* the first: it is what take_answer takes */
+    const NetModel *model;
+} Answering;
+
+static void take_answered_outputs(void *to, int64_t image, const real *const *outputs,
+                                  int64_t stride)
 {
-    Answer answer = {logits, probabilities};
-    const real *alone = net_one_image_bytes(session, images, index);
-    if (alone)
-        take_answer(&answer, 0, alone, 1, session->model);
-    else
-        net_test_batch(
-            session,
-            &(NetBatch){
-                .images = images, .first = index, .count = 1, .take = take_answer, .to = &answer});
+    const Answering *answering = to;
+    take_some(&(Wanted){answering->model, 0, NULL, answering->answer.outputs}, image, outputs,
+              stride);
 }
 
-bool net_answer_example(NetSession *session, const NetImages *images, int64_t index, float *logits,
-                        float *probabilities, NetError *error)
+static void answer_alone(NetSession *session, const real *alone, const NetAnswered *answer)
 {
-    Answer answer = {logits, probabilities};
-    net_test_batch(
-        session,
-        &(NetBatch){
-            .images = images, .first = index, .count = 1, .take = take_answer, .to = &answer});
+    const real *own[NET_MAX_OUTPUTS];
+    for (int i = 0; i < session->model->output_count; i++)
+        own[i] = net_one_image_output(session, i);
+    take_answer((void *)answer, 0, alone, 1, session->model);
+    take_some(&(Wanted){session->model, 0, NULL, answer->outputs}, 0, own, 1);
+}
+
+static void answer_batch(NetSession *session, const NetImages *images, int64_t index,
+                         const NetAnswered *answer)
+{
+    Answering answering = {*answer, session->model};
+    net_test_batch(session, &(NetBatch){.images = images,
+                                        .first = index,
+                                        .count = 1,
+                                        .take = take_answer,
+                                        .take_outputs = take_answered_outputs,
+                                        .to = &answering});
+}
+
+void net_answer(NetSession *session, const NetImages *images, int64_t index,
+                const NetAnswered *answer)
+{
+    const real *alone = net_one_image_bytes(session, images, index);
+    if (alone)
+        answer_alone(session, alone, answer);
+    else
+        answer_batch(session, images, index, answer);
+    in_units(session, 1, answer->logits, answer->outputs);
+}
+
+bool net_answer_example(NetSession *session, const NetImages *images, int64_t index,
+                        const NetAnswered *answer, NetError *error)
+{
+    answer_batch(session, images, index, answer);
+    in_units(session, 1, answer->logits, answer->outputs);
     return !net_stream_failed(images, error);
 }

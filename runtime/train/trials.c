@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 64, COLUMNS = NET_MAX_AXES + 2 * NET_MAX_FIGURES + 4 };
+enum { CELL = 96, COLUMNS = NET_MAX_AXES + 2 * NET_MAX_FIGURES + 4 };
 
 /* Mean and deviation of what the runs that ended well have. */
 typedef struct Summary {

@@ -320,7 +320,8 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
                 && (!averaged || each_trained(session, file, check_trained, error))
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
                 && read_class_names(session, file, error)
-                && net_recipe_set(session, net_tensors_metadata(file, RECIPE), error);
+                && net_recipe_set(session, net_tensors_metadata(file, RECIPE), error)
+                && net_units_read(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, i, file, error);
     good = good && (!averaged || take_average(session, &optimizer->average, file, error));
@@ -367,14 +368,16 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model,
     return true;
 }
 
-/* With the classes' names, the data's recipe and the normalisation in front of `metadata`. */
+/* With the classes' names, the data's recipe, the normalisation and the targets' units in front of
+ * `metadata`. */
 static bool write_named(const NetSession *session, const NetNamed *tensors, int count,
                         const char *path, const char *const *metadata, NetError *error)
 {
     size_t words = 0;
     while (metadata && metadata[words])
         words++;
-    const char **all = net_allocate(words + 5 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
+    const char **all = net_allocate(words + 5 + 2 * NET_NORMAL_PARTS + NET_UNIT_PAIRS, sizeof *all,
+                                    error),
                **to = all;
     if (!all)
         return false;
@@ -393,12 +396,20 @@ static bool write_named(const NetSession *session, const NetNamed *tensors, int 
         *to++ = normal[part] = net_normal_text(session, part);
         good = good && normal[part];
     }
+    char *units[NET_UNIT_PAIRS];
+    int unit_count = net_units_write(session, units);
+    for (int i = 0; i < unit_count; i++) {
+        *to++ = units[i];
+        good = good && units[i];
+    }
     if (words)
         memcpy(to, metadata, words * sizeof *all);
     good = good ? net_write_safetensors(path, tensors, count, all, error)
                 : net_fail(error, "out of memory");
     for (int part = 0; part < NET_NORMAL_PARTS; part++)
         free(normal[part]);
+    for (int i = 0; i < unit_count; i++)
+        free(units[i]);
     free(all);
     return good;
 }

@@ -11,9 +11,10 @@ import subprocess
 
 import pytest
 
-from harness import ROOT
+from harness import COMPUTING, ROOT, c_compiler
 
 EXAMPLES = ["own-network", "c-program", "pytorch", "png-folder", "cluster"]
+EXAMPLES += ["regression", "two-heads", "segmentation", "speech-commands"]
 SOURCES = {".md", ".net", ".c", ".py", ".png"}
 SECONDS = 120  # that any block may take; on an idle machine none takes 20
 
@@ -51,7 +52,6 @@ def python_with_pytorch(tools):
         [python, "-c", "import torch, safetensors.torch, numpy"], capture_output=True
     ).returncode:
         return False
-    tools.mkdir()
     (tools / "python3").write_text(
         f'#!/bin/sh\nexec {python} "$@"\n'
         if os.path.isabs(python)
@@ -108,6 +108,8 @@ def test_readme(name, scratch):
     found = blocks((folder / "README.md").read_text())
     assert found
     tools = scratch / "tools"
+    tools.mkdir()
+    (tools / "cc").symlink_to(c_compiler(*COMPUTING))  # a third of what -O2 takes
     pytorch = any("pytorch" in marks for marks, _, _ in found) and python_with_pytorch(tools)
     told = []
     for marks, commands, expected in found:
