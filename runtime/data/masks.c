@@ -167,7 +167,7 @@ static bool read_pair(NetImages *images, NetNames *pictures, const Folders *fold
         labels[i] = (int32_t)i;
     bool good = labels && (!goal->target || find_masks(&masks, pictures, folders, error))
                 && copy_names(&read, pictures, error)
-                && net_read_pictures(images, &read, labels, shape, memory, opening, error)
+                && net_read_pictures(images, &read, labels, shape, memory, false, opening, error)
                 && (!goal->target || add_masks(images, &masks, pictures, labels, goal, error));
     net_names_close(&masks);
     net_names_close(&read);

@@ -140,6 +140,7 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
         .order = loop->order,
         .first = position,
         .count = left < batch ? left : batch,
+        .end = progress->train_images,
         .offset = progress->shuffle
                       ? net_text_offset(loop->data, loop->session->seed, (uint64_t)progress->epoch)
                       : 0,

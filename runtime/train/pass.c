@@ -63,7 +63,9 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
     const uint8_t *pixels = batch->fetched
                                 ? batch->fetched + (image - batch->fetched_first) * elements
                                 : net_image_at(batch->images, index, batch->offset);
-    return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
+    bool sized = batch->images && net_stream_sizes(batch->images);
+    return batch->augment ? net_augment_image(batch->augment, pixels, index, sized, thread, lane)
+                          : pixels;
 }
 
 /* Likewise, mixed with its neighbour where the step's are. */
@@ -1046,11 +1048,15 @@ static bool read_pictures(NetBatch *read, NetSession *session, const NetBatch *b
     NetShare own = net_rank_grains(grains, training ? net_rank() : 0, ranks);
     int64_t from = own.from * lanes,
             to = own.to * lanes < batch->count ? own.to * lanes : batch->count;
-    int64_t ahead = ranks > 1 ? 0 : batch->images->count - batch->first - batch->count;
+    const NetReading reading = {.order = batch->order,
+                                .first = batch->first + from,
+                                .count = to - from,
+                                .step = batch->count * (training ? 1 : net_testing_ranks()),
+                                .end = batch->end ? batch->end : batch->images->count,
+                                .augment = batch->augment};
     read->fetched_first = from;
     if (from < to)
-        read->fetched = net_stream_read(batch->images, session->pool, batch->order,
-                                        batch->first + from, to - from, ahead);
+        read->fetched = net_stream_read(batch->images, session->pool, &reading);
     bool good = from >= to || read->fetched, all = ranks == 1 || net_ranks_largest(!good) == 0;
     if (good && !all)
         net_stream_fail(batch->images, "another rank cannot read its pictures");
@@ -1171,7 +1177,8 @@ static void test_some(NetSession *session, const NetJudged *judged, int64_t firs
         NetResult part = net_test_batch(session, &(NetBatch){.images = judged->images,
                                                              .order = judged->order,
                                                              .first = from,
-                                                             .count = count});
+                                                             .count = count,
+                                                             .end = judged->to});
         numbers[i] = part.loss * (double)count;
         numbers[CORRECT] += (double)part.correct;
         numbers[IMAGES] += (double)count;

@@ -114,7 +114,7 @@ def test_a_set_that_memory_has_no_room_for_is_what_it_is(driver, tmp_path):
     for i in range(23):
         picture(tmp_path, f"{'abc'[i % 3]}/{i:02}.png", png(GREY // (i + 1), 0))
     lost = tmp_path / "b" / "16.png"
-    for memory in 1, 24 * 5:
+    for memory in 1, 24 * 5, 24 * 22:
         printed = run(driver, "stream", tmp_path, *SHAPE, 3, 1, memory).stdout
         assert printed == "same\n"
     printed = run(driver, "stream", tmp_path, *SHAPE, 3, 1, 24, lost).stdout
