@@ -118,6 +118,7 @@ typedef struct NetJudged {
     const NetImages *images;
     const int32_t *order;
     int64_t from, to;
+    struct NetFetch *fetch; /* of several ranks, where none holds what it tests; or NULL */
 } NetJudged;
 NetJudged net_judged(const NetData *data);
 /* That are trained on. */
@@ -223,7 +224,7 @@ NetShape net_fit_resized(const NetFit *fit, NetShape own);
 /* [c][h][w] of `own` becomes what fit says. */
 bool net_fit_picture(uint8_t *to, const uint8_t *from, NetShape own, const NetFit *fit,
                      NetError *error);
-/* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
+/* data/image.c: a PNG, JPEG or WebP file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, turned as its Exif says, and stretched to its size by area averaging or
  * brought to it as `fit` says. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const NetFit *fit, const char *path,
@@ -259,9 +260,9 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c: fill in a picture.  False: *error says why, and it has no pixels. */
+/* data/png.c, data/jpeg.c, data/webp.c: fill in a picture.  False: *error says why, and it has no pixels. */
 typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
-NetDecode net_decode_png, net_decode_jpeg;
+NetDecode net_decode_png, net_decode_jpeg, net_decode_webp;
 /* data/resize.c: to [c][h][w], c being the picture's channels. */
 bool net_resize(uint8_t *to, NetShape shape, const NetPicture *picture, NetError *error);
 /* data/exif.c: how a picture was stored, of an Exif block from its TIFF header on. */
@@ -947,15 +948,21 @@ typedef struct NetFetch {
     const NetImages *images;
     int lanes;
     uint8_t *rooms[2];  /* of the batch in use and of the next; NULL: all images are held */
-    NetParcel *parcels; /* [batch] */
+    NetParcel *parcels; /* [batch], or [ranks + 1][batch] */
     bool asked;         /* for a batch that is under way */
+    int64_t batch;
+    uint8_t *tested; /* of a batch that the rank tests; NULL: none is */
 } NetFetch;
-bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, int lanes,
+/* `judged`: some of the images are tested, too. */
+bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, bool judged, int lanes,
                     NetError *error);
 void net_fetch_close(NetFetch *fetch);
 void net_fetch_ask(NetFetch *fetch, const NetBatch *batch);
 /* Makes them the batch's, until the batch after the next is asked for; asks where nobody did. */
 void net_fetch_take(NetFetch *fetch, NetBatch *batch);
+/* Of batches that the ranks test at the same time, from image `first` of the order on the rank's
+ * own, with its pixels; each rank calls it.  Behind `to` there are no images. */
+void net_fetch_tested(NetFetch *fetch, NetBatch *own, int64_t first, int64_t to);
 
 /* train/handed.c: a file that only rank 0 needs to have; other ranks read a copy of it, in memory.
  * All ranks call it.  False: *speaker is the rank that says why. */
@@ -1171,6 +1178,8 @@ bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetEr
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {
     const NetNames *paths;   /* of files, or … */
+    bool texts;              /* they are texts … */
+    const char *prompt;      /* … behind this one; NULL: there is none */
     const NetImages *images; /* … the first `count` of these, which have labels */
     int64_t count;
     int top;                             /* classes that are told */

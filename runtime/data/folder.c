@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 const NetFileKind net_picture_files = {
-    .noun = "PNG or JPEG",
+    .noun = "PNG, JPEG or WebP",
     .plural = "images",
-    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", NULL},
+    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", NULL},
 };
 
 bool net_is_image_folder(const char *root, bool *is, NetError *error)

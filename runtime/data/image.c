@@ -77,7 +77,7 @@ static const struct Kind {
 } kinds[] = {
     {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", net_decode_png},
     {"JPEG", 0, 3, "\xff\xd8\xff", net_decode_jpeg},
-    {"WebP", 8, 4, "WEBP", NULL},
+    {"WebP", 8, 4, "WEBP", net_decode_webp},
     {"BMP", 0, 2, "BM", NULL},
     {"GIF", 0, 4, "GIF8", NULL},
     {"TIFF", 0, 4, "II*\0", NULL},
@@ -105,7 +105,7 @@ static bool decode(NetPicture *picture, FILE *file, const char *path, NetError *
     if (!kind)
         return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
     if (!kind->decode)
-        return net_fail(error, "%s is a %s file: only PNG and JPEG are read, so convert it", path,
+        return net_fail(error, "%s is a %s file: only PNG, JPEG and WebP are read, so convert it", path,
                         kind->name);
     return kind->decode(picture, file, path, error);
 }

@@ -135,15 +135,16 @@ static void decode_some(void *context, int thread)
 static void run(Work *work, NetPool *pool)
 {
     atomic_init(&work->next, 0);
-    pthread_mutex_init(&work->lock, NULL);
     net_pool_run(pool, decode_some, work);
-    pthread_mutex_destroy(&work->lock);
 }
 
-static void close_work(Work *work)
+static void forget_broken(Work *work)
 {
     net_names_close(&work->broken);
     free(work->numbers);
+    work->broken = (NetNames){0};
+    work->numbers = NULL;
+    work->capacity = 0;
 }
 
 /* ---------------------------------------------------------- broken ones */
@@ -174,13 +175,41 @@ static void tell_broken(const Work *work)
 static bool refuse_broken(const Work *work, NetError *error)
 {
     const char *first = work->broken.items[next_broken(work, -1)];
-    bool alone = net_rank_count() == 1;
     if (work->broken.count == 1)
-        return net_fail(error, "%.400s%s", first, alone ? "; --skip-broken leaves it out" : "");
+        return net_fail(error, "%.400s; --skip-broken leaves it out", first);
     tell_broken(work);
-    return net_fail(error, "%.330s, and %" PRId64 " more of %" PRId64 " pictures cannot be read%s",
-                    first, work->broken.count - 1, work->count,
-                    alone ? "; --skip-broken leaves them out" : "");
+    return net_fail(error,
+                    "%.330s, and %" PRId64 " more of %" PRId64
+                    " pictures cannot be read; --skip-broken leaves them out",
+                    first, work->broken.count - 1, work->count);
+}
+
+/* Of several ranks, which looked at other pictures each, all get to know all that are broken:
+ * whoever did not look at one does it now, for what is wrong with it. */
+static bool share_broken(Work *work, NetError *error)
+{
+    enum { SOME = 1 << 20 };
+    double *broken = net_allocate((size_t)work->count, sizeof *broken, error);
+    if (!net_ranks_ready(broken && !work->failed, NULL)) {
+        free(broken);
+        return work->failed ? net_fail(error, "%s", work->error.text)
+                            : net_fail(error, "another rank cannot read its pictures");
+    }
+    for (int64_t i = 0; i < work->broken.count; i++)
+        broken[work->numbers[i]] = 1;
+    for (int64_t from = 0; from < work->count; from += SOME)
+        net_ranks_add(broken + from, (int)(work->count - from < SOME ? work->count - from : SOME));
+    for (int64_t i = 0; i < work->count; i++) {
+        NetError why = {"another rank cannot read it"};
+        const char *path = work->stream->paths.items[i];
+        if (broken[i] == 0 || net_is_held(&work->images->held, i))
+            continue;
+        if (net_read_image(work->room, work->stream->shape, &work->stream->fit, path, &why))
+            net_fail(&why, "%.300s: another rank cannot read it", path);
+        note_failure(work, i, false, &why);
+    }
+    free(broken);
+    return !work->failed || net_fail(error, "%s", work->error.text);
 }
 
 /* The others move up, with their paths and labels. */
@@ -196,7 +225,7 @@ static void leave_out(NetImages *images, NetStream *stream, int32_t *labels, con
         }
         if (stream->originals)
             stream->originals[to] = stream->originals[i];
-        if (i < in_memory && to < i)
+        if (i < in_memory && to < i && images->held.holders <= 1)
             memcpy((uint8_t *)net_image_at(images, to, 0), net_image_at(images, i, 0),
                    (size_t)elements);
         kept += i < in_memory;
@@ -210,11 +239,6 @@ static void leave_out(NetImages *images, NetStream *stream, int32_t *labels, con
 static bool skip_broken(const Work *work, NetImages *images, NetStream *stream, int32_t *labels,
                         NetError *error)
 {
-    if (net_rank_count() > 1)
-        return net_fail(error,
-                        "%" PRId64 " of the pictures cannot be read, as %.300s; of several ranks "
-                        "none can skip them: remove the files",
-                        work->broken.count, work->broken.items[0]);
     tell_broken(work);
     net_note(work->opening->notes, "%" PRId64 " of %" PRId64 " pictures are left out",
              work->broken.count, work->count);
@@ -268,28 +292,55 @@ static bool make_array(NetImages *images, const NetStream *stream, NetError *err
     return made;
 }
 
+/* Several ranks hold others than before when some are left out, and look at their own once more. */
+static bool decode_again(Work *work, const NetImages *images, NetPool *pool, NetError *error)
+{
+    if (images->held.holders <= 1 || work->broken.count == 0)
+        return true;
+    forget_broken(work);
+    work->count = images->count;
+    run(work, pool);
+    return (!work->failed && work->broken.count == 0)
+           || net_fail(error, "%s", work->failed ? work->error.text : work->broken.items[0]);
+}
+
+static bool handle_broken(Work *work, NetImages *images, NetStream *stream, int32_t *labels,
+                          NetPool *pool, NetError *error)
+{
+    bool skip = work->opening->skip_broken;
+    if (skip && images->held.holders > 1 && !share_broken(work, error))
+        return false;
+    if (work->failed)
+        return net_fail(error, "%s", work->error.text);
+    if (work->broken.count == 0)
+        return true;
+    if (!skip)
+        return refuse_broken(work, error);
+    return skip_broken(work, images, stream, labels, error)
+           && decode_again(work, images, pool, error);
+}
+
 static bool decode_all(NetImages *images, NetStream *stream, int32_t *labels, int64_t memory,
                        const NetOpening *opening, NetError *error)
 {
     int threads = opening->threads > 1 ? opening->threads : 1;
     NetPool *pool = net_pool_open(threads, error);
     Work work = {.stream = stream, .images = images, .count = images->count, .opening = opening};
+    pthread_mutex_init(&work.lock, NULL);
     work.crop = net_crop_of(opening->settings);
     work.resize = net_resize_of_training(opening->settings);
     atomic_init(&work.left, memory > 0 ? memory - stream->room : net_memory() / 2);
     work.room = pool ? net_allocate((size_t)threads, (size_t)elements_of(stream), error) : NULL;
     bool good = work.room != NULL;
-    if (good)
+    if (good) {
         run(&work, pool);
-    if (good && opening->progress)
-        opening->progress("decoding pictures", work.count, work.count);
-    if (good && work.failed)
-        good = net_fail(error, "%s", work.error.text);
-    if (good && work.broken.count > 0)
-        good = opening->skip_broken ? skip_broken(&work, images, stream, labels, error)
-                                    : refuse_broken(&work, error);
+        if (opening->progress)
+            opening->progress("decoding pictures", work.count, work.count);
+        good = handle_broken(&work, images, stream, labels, pool, error);
+    }
     free(work.room);
-    close_work(&work);
+    forget_broken(&work);
+    pthread_mutex_destroy(&work.lock);
     if (pool)
         net_pool_close(pool);
     return good;

@@ -64,7 +64,7 @@ bool net_is_there(bool *there, const char *path, NetError *error);
 /* data/by_class.c: files by class, train/CLASS/… and test/CLASS/…, or CLASS/… */
 /* Which files are meant. */
 typedef struct NetFileKind {
-    const char *noun, *plural; /* "PNG or JPEG", "images" */
+    const char *noun, *plural; /* "PNG, JPEG or WebP", "images" */
     const char *endings[8];    /* of their names; ends with NULL */
 } NetFileKind;
 enum { NET_STRANGERS = 200 };
@@ -179,6 +179,20 @@ bool net_read_text(NetData *data, const NetOpening *opening, NetError *error);
 bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                       NetError *error);
 /* data/texts.c: a folder of texts by class. */
+extern const NetFileKind net_text_files;
+/* What a text's characters become. */
+typedef struct NetTextReading {
+    NetAlphabet alphabet;
+    int64_t length, filler; /* of the input; behind a text that is shorter */
+    NetKind kind;
+} NetTextReading;
+/* As the weights know it: `recipe` is NetData.recipe of what they were trained on. */
+bool net_text_reading_open(NetTextReading *reading, const NetModel *model, const char *recipe,
+                           NetError *error);
+void net_text_reading_close(NetTextReading *reading);
+/* A text's numbers, [length] of the kind; `path` is for messages. */
+bool net_text_read(void *to, const NetTextReading *reading, const char *text, int64_t length,
+                   const char *path, NetError *error);
 bool net_is_text_folder(const char *root, bool *is, NetError *error);
 bool net_read_texts(NetData *data, const NetOpening *opening, NetError *error);
 

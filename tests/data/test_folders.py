@@ -51,15 +51,15 @@ SHAPE = 1, 6, 4
 def test_folders_in_folders_without_parts_and_strangers(driver, tmp_path):
     for name in "cat/1.png cat/deep/er/2.png dog/3.png".split():
         picture(tmp_path, name)
-    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.webp .git/HEAD".split():
+    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.bmp .git/HEAD".split():
         picture(tmp_path, name, b"")
     picture(tmp_path, "scripts/run.sh", b"")
     notes, parts, classes, _ = shown(driver, tmp_path, 2, *SHAPE)
     assert classes == ["cat", "dog"]
     assert parts["train"]["class"].tolist() == [0, 0, 1] and parts["test"]["count"] == 0
     assert notes == [
-        f"{tmp_path} has 4 files that are no PNG or JPEG by name, left out: "
-        "Thumbs.db, .DS_Store, 4.webp, …",
+        f"{tmp_path} has 4 files that are no PNG, JPEG or WebP by name, left out: "
+        "Thumbs.db, .DS_Store, 4.bmp, …",
         f"{tmp_path} has no test beside its training images: all 3 are trained on, "
         "and none is tested with",
     ]
