@@ -1171,9 +1171,10 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
-/* data/folder.c: adds a file, or the pictures of a folder and of the folders in it: a folder's own
- * come first, in the order of their names' bytes.  What is no picture by name is noted. */
-bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error);
+/* data/folder.c: adds a file, or those of a kind of a folder and of the folders in it: a folder's
+ * own come first, in the order of their names' bytes.  What is none by name is noted. */
+bool net_find_files(NetNames *paths, const char *path, const NetFileKind *kind, NetNotes *notes,
+                    NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {

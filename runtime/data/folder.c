@@ -58,11 +58,11 @@ bool net_read_image_folder(NetData *data, const char *root, const NetOpening *op
     return good;
 }
 
-/* "x has no pictures: .png, .jpg or .jpeg" */
-static bool fail_empty(const char *root, NetError *error)
+/* "x has no images: .png, .jpg or .jpeg" */
+static bool fail_empty(const char *root, const NetFileKind *kind, NetError *error)
 {
     char endings[64] = "";
-    const char *const *all = net_picture_files.endings;
+    const char *const *all = kind->endings;
     for (int i = 0; all[i]; i++) {
         size_t used = strlen(endings);
         snprintf(endings + used, sizeof endings - used, "%s%s",
@@ -71,7 +71,8 @@ static bool fail_empty(const char *root, NetError *error)
                               : " or ",
                  all[i]);
     }
-    return net_fail(error, "%s has no pictures: %s", root, endings);
+    bool pictures = kind == &net_picture_files;
+    return net_fail(error, "%s has no %s: %s", root, pictures ? "pictures" : kind->plural, endings);
 }
 
 /* "in/" and "in" are one folder, and so are the paths of what is in it. */
@@ -86,7 +87,8 @@ static char *without_slashes(const char *path, NetError *error)
     return root;
 }
 
-bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetError *error)
+bool net_find_files(NetNames *paths, const char *path, const NetFileKind *kind, NetNotes *notes,
+                    NetError *error)
 {
     NetStrangers strangers = {0};
     struct stat status;
@@ -94,10 +96,10 @@ bool net_find_pictures(NetNames *paths, const char *path, NetNotes *notes, NetEr
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return net_names_add(paths, path, error);
     char *root = without_slashes(path, error);
-    bool good = root && net_walk(paths, &strangers, root, &net_picture_files, error)
-                && (paths->count > before || fail_empty(root, error));
+    bool good = root && net_walk(paths, &strangers, root, kind, error)
+                && (paths->count > before || fail_empty(root, kind, error));
     if (good)
-        net_tell_strangers(&strangers, root, &net_picture_files, notes);
+        net_tell_strangers(&strangers, root, kind, notes);
     free(root);
     return good;
 }

@@ -88,7 +88,7 @@ static bool decode_fitted(Work *work, int64_t index, int thread, NetError *error
 static bool check_crop(const Work *work, NetShape own, const char *path, NetError *error)
 {
     NetShape resized = net_fit_resized(&work->resize, own);
-    return net_crop_fits(&work->crop, resized)
+    return !work->stream->own_sizes || net_crop_fits(&work->crop, resized)
            || net_fail(error,
                        "%.300s is %" PRId64 " x %" PRId64 " pixels%s, and random_crop([%" PRId64
                        ", %" PRId64 "]) has no room in it: `augment resize` before it, or a larger "
@@ -278,7 +278,7 @@ static void make_stream(NetImages *images, NetStream *stream, int64_t memory,
     images->stream = stream;
     memory = memory > 0 ? memory : net_memory() / 2; /* of ranks: each its own */
     stream->room = net_stream_room(memory, elements_of(stream), opening->batch, opening->threads);
-    stream->kept = stream->own_sizes ? 0 : count_kept(images, stream, memory);
+    stream->kept = stream->own_sizes || stream->map ? 0 : count_kept(images, stream, memory);
 }
 
 static bool make_array(NetImages *images, const NetStream *stream, NetError *error)
@@ -346,6 +346,18 @@ static bool decode_all(NetImages *images, NetStream *stream, int32_t *labels, in
     return good;
 }
 
+/* What is decoded already was readable; whether a crop has room in it is this run's to say. */
+static bool check_cached(const NetStream *stream, const NetOpening *opening, NetError *error)
+{
+    const Work work = {.stream = stream,
+                       .crop = net_crop_of(opening->settings),
+                       .resize = net_resize_of_training(opening->settings)};
+    for (int64_t i = 0; i < stream->paths.count; i++)
+        if (!check_crop(&work, stream->cached[i].shape, stream->paths.items[i], error))
+            return false;
+    return true;
+}
+
 static bool read_for_sample(void *source, int64_t index, uint8_t *pixels, NetError *error)
 {
     return net_stream_make(pixels, source, index, NULL, error);
@@ -385,11 +397,17 @@ bool net_read_pictures(NetImages *images, NetNames *paths, int32_t *labels, NetS
     stream->paths = *paths;
     *paths = (NetNames){0};
     images->count = stream->paths.count;
-    bool streamed = own_sizes || is_too_large(images, stream, memory);
+    bool cached = false;
+    if (opening->cache && !net_cache_open(stream, trained, opening, &cached, error)) {
+        net_stream_close(stream);
+        return false;
+    }
+    bool streamed = cached || own_sizes || is_too_large(images, stream, memory);
     if (streamed)
         make_stream(images, stream, memory, opening);
     bool good = make_array(images, stream, error)
-                && decode_all(images, stream, labels, memory, opening, error)
+                && (cached ? check_cached(stream, opening, error)
+                           : decode_all(images, stream, labels, memory, opening, error))
                 && net_read_sample(images, read_for_sample, stream, error);
     if (!streamed)
         net_stream_close(stream);

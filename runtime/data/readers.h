@@ -25,6 +25,7 @@ typedef struct NetOpening {
     int64_t batch;
     int threads;             /* that decode; 0 is 1 */
     int64_t memory;          /* bytes of decoded pictures that are kept; 0: half of what there is */
+    const char *cache;       /* a folder for files of decoded pictures; NULL: there is none */
     bool skip_broken;        /* pictures that cannot be read are left out */
     bool test_only;          /* nothing is trained on: the training split may stay empty */
     const char *class_lines; /* of what is tested: the classes, a line each; or NULL … */

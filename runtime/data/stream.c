@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     A_THREAD = 4, /* pictures that each is to have at least, when some are made */
@@ -49,6 +50,10 @@ static const uint8_t *find_original(const NetStream *stream, int64_t index, NetS
         *own = stream->whole.shape;
         return net_array_at(&stream->whole, index, 0);
     }
+    if (stream->map) {
+        *own = stream->cached[index].shape;
+        return stream->cached[index].pixels;
+    }
     *own = stream->originals[index].shape;
     if (stream->originals[index].pixels)
         return stream->originals[index].pixels;
@@ -64,6 +69,8 @@ bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const 
     errno = 0;
     if (!stream->own_sizes && index < stream->kept)
         return memcpy(to, stream->pixels + index * elements, (size_t)elements), true;
+    if (!stream->own_sizes && stream->map)
+        return memcpy(to, stream->cached[index].pixels, (size_t)elements), true;
     if (!stream->own_sizes)
         return net_read_image(to, stream->shape, &stream->fit, stream->paths.items[index], error);
     NetShape own;
@@ -381,6 +388,9 @@ void net_stream_close(NetStream *stream)
     for (int64_t i = 0; stream->originals && i < stream->paths.count; i++)
         free(stream->originals[i].pixels);
     free(stream->originals);
+    free(stream->cached);
+    if (stream->map)
+        munmap(stream->map, (size_t)stream->map_bytes);
     net_names_close(&stream->paths);
     net_array_close(&stream->whole);
     free(stream);

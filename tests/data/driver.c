@@ -88,6 +88,7 @@ static bool open_source(NetData *data, char **words, NetShape shape, NetNotes *n
         .seed = 1,
         .threads = 2,
         .memory = getenv("MEMORY") ? atoll(getenv("MEMORY")) : 0,
+        .cache = getenv("CACHE"),
         .skip_broken = strchr(options, 's') != NULL,
         .test_only = strchr(options, 't') != NULL,
         .class_lines = getenv("CLASSES"),
@@ -172,9 +173,14 @@ static bool check_stream(char **words, NetShape shape, NetError *error)
     enum { MANY = 64 };
     int32_t order[MANY];
     NetPool *pool = NULL;
+    char *cache = getenv("CACHE") ? strdup(getenv("CACHE")) : NULL;
+    unsetenv("CACHE");
     setenv("MEMORY", "1000000", 1);
     if (!open_source(&all, words, shape, NULL, error))
         return false;
+    if (cache)
+        setenv("CACHE", cache, 1);
+    free(cache);
     setenv("MEMORY", words[6], 1);
     if (!open_source(&some, words, shape, NULL, error))
         return false;

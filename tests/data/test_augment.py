@@ -366,8 +366,9 @@ def own_sizes(tmp_path):
     return tmp_path
 
 
-def crops(driver, folder, h, w, settings, memory=0):
+def crops(driver, folder, h, w, settings, memory=0, **more):
     env = {"SETTINGS": f"test.center_crop.size={h},{w};{settings}", "MEMORY": str(memory)}
+    env |= {name: str(value) for name, value in more.items()}
     printed = run(driver, "crops", folder, 3, h, w, 2, 1, env=env).stdout
     return np.array(printed.split(), int).reshape(2, 4, 3, h, w)
 
@@ -387,6 +388,9 @@ def test_training_pictures_are_cut_from_their_own_sizes(driver, tmp_path):
     assert (made[0] != made[1]).any((1, 2, 3)).sum() >= 3
     for memory in 1, 5000:
         assert (crops(driver, folder, 12, 14, settings, memory) == made).all()
+    for _ in "made", "used":
+        again = crops(driver, folder, 12, 14, settings, CACHE=tmp_path / "cache")
+        assert (again == made).all()
 
 
 def test_a_random_crop_is_a_window_and_a_resized_one_a_part_of_the_picture(driver, tmp_path):
