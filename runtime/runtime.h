@@ -260,7 +260,8 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c, data/webp.c: fill in a picture.  False: *error says why, and it has no pixels. */
+/* data/png.c, data/jpeg.c, data/webp.c: fill in a picture.  False: *error says why, and it has no
+ * pixels. */
 typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
 NetDecode net_decode_png, net_decode_jpeg, net_decode_webp;
 /* data/resize.c: to [c][h][w], c being the picture's channels. */

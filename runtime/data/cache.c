@@ -1,9 +1,9 @@
 /* cache.c: decoded pictures in a file, from one run to the next.
  *
- * The file is written whole or not at all, and its pages are the memory of the pictures: the system
- * keeps those that are used, so a set may be larger than memory.  It says which pictures it was made
- * of, by the path, length and time of each file and by what was made of them; where that is no
- * longer so it is made anew.  In it: a header, an entry for each picture, the pixels.
+ * The file is written whole or not at all, and its pages are the memory of the pictures: the
+ * system keeps those that are used, so a set may be larger than memory.  It says which pictures it
+ * was made of, by the path, length and time of each file and by what was made of them; where that
+ * is no longer so it is made anew.  In it: a header, an entry for each picture, the pixels.
  */
 #include "data/stream.h"
 

@@ -105,8 +105,8 @@ static bool decode(NetPicture *picture, FILE *file, const char *path, NetError *
     if (!kind)
         return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
     if (!kind->decode)
-        return net_fail(error, "%s is a %s file: only PNG, JPEG and WebP are read, so convert it", path,
-                        kind->name);
+        return net_fail(error, "%s is a %s file: only PNG, JPEG and WebP are read, so convert it",
+                        path, kind->name);
     return kind->decode(picture, file, path, error);
 }
 

@@ -1,5 +1,5 @@
-/* predict.c: what a network says of pictures or of texts, for people, as JSON and as a table; and the
- * pictures that it makes, where its output is one.
+/* predict.c: what a network says of pictures or of texts, for people, as JSON and as a table; and
+ * the pictures that it makes, where its output is one.
  *
  * They are read and answered one by one, so a folder of any size needs the memory of one.  One
  * that cannot be read is told and passed over; the others are answered all the same.

@@ -316,7 +316,7 @@ static bool try_damage(const char *how, size_t at, const Victim *victim, size_t 
                        NetShape shape)
 {
     NetError error;
-    remove(victim->path);  /* ext4 writes to the disk what replaces a file that was cut to nothing */
+    remove(victim->path); /* ext4 writes to the disk what replaces a file that was cut to nothing */
     FILE *file = fopen(victim->path, "wb");
     if (!file || fwrite(victim->bytes, 1, count, file) != count || fclose(file) != 0)
         return false;
@@ -350,7 +350,7 @@ static bool damage(char **words, NetShape shape, NetError *error)
     return good;
 }
 
-/* driver open|arrays|crops|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input;
+/* driver open|arrays|crops|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H, W 0: a flat input;
  * driver stream PATH C H W CLASSES SEED MEMORY [LOST];
  * driver damage PATH C H W CLASSES FILE HEADER */
 int main(int count, char **words)

@@ -169,7 +169,7 @@ train { data arrays("there");  loss cross_entropy;  optimizer sgd(lr=0.1);  batc
 def test_texts_by_class(tmp_path):
     """Each ä votes for the second class, each b for the first; what fills up has no vote."""
     votes = np.array([[0, 1], [2, 0], [0, 0], [0, 0]], "f4")
-    names = {"class_names": "bad\ngood", "data_recipe": "ä\nb\nc"}
+    names = {"class_names": "bad\ngood", "data_recipe": "\\u00e4\nb\nc"}
     write_safetensors(tmp_path / "w", {"votes.weight": votes}, names)
     (tmp_path / "in").mkdir()
     for name, text in ("1", "äääääb"), ("2", "bäc"), ("3", "bädly"):
