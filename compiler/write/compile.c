@@ -75,16 +75,19 @@ static const char *static_library(const char *name, const Runtime *runtime,
     return path && *path == '/' && access(path, R_OK) == 0 ? path : NULL;
 }
 
-/* The trainer asks for libwebp weakly, which takes nothing out of a static library: one function is
- * asked for here.  Where the library is not, the trainer says so when it meets such a file. */
+/* The trainer asks for libwebp weakly, which neither takes anything out of a static library nor
+ * keeps a shared one: either is told to be wanted.  Where the library is not, the trainer says so
+ * when it meets such a file. */
 static void add_webp(Words *words, const Runtime *runtime, const CompileOptions *options)
 {
     const char *name = options->dynamic ? "libwebp.so" : "libwebp.a";
     const char *path = static_library(name, runtime, options);
-    if (path) {
-        push(words, "-Wl,-u,WebPDecodeRGBA");
-        push(words, path);
-    }
+    if (!path)
+        return;
+    push(words, options->dynamic ? "-Wl,--push-state,--no-as-needed" : "-Wl,-u,WebPDecodeRGBA");
+    push(words, path);
+    if (options->dynamic)
+        push(words, "-Wl,--pop-state");
 }
 
 /* Static as far as there are libraries for it, so that the program runs on a

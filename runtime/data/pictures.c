@@ -232,7 +232,7 @@ static void leave_out(NetImages *images, NetStream *stream, int32_t *labels, con
         labels[to] = labels[i];
         stream->paths.items[to++] = path;
     }
-    stream->kept = kept;
+    stream->kept = images->stream ? kept : 0;
     stream->paths.count = images->count = to;
 }
 
