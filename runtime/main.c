@@ -32,7 +32,7 @@ static const Command commands[] = {
     {"lr-find", "", "Finds a learning rate by a short run whose rate rises.", LR_FIND,
      net_command_lr_find},
     {"test", "", "Loss and accuracy on the test images.", TEST, net_command_test},
-    {"predict", "[IMAGE|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
+    {"predict", "[IMAGE|TEXT|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
      net_command_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE,
      net_command_generate},

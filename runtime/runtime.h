@@ -118,6 +118,7 @@ typedef struct NetJudged {
     const NetImages *images;
     const int32_t *order;
     int64_t from, to;
+    struct NetFetch *fetch; /* of several ranks, where none holds what it tests; or NULL */
 } NetJudged;
 NetJudged net_judged(const NetData *data);
 /* That are trained on. */
@@ -205,9 +206,33 @@ bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model,
 /* Noise for each input and, of what is allowed, for each target: every value matters. */
 bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                     NetError *error);
-/* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
- * RGB as it has channels, turned as its Exif says, stretched to its size by area averaging. */
-bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+/* data/fit.c: how a picture of any size becomes the network's, keeping its form: resized, so that
+ * its shorter side is resize[0], or where resize[1] is not 0 to this height and width, and then cut
+ * to crop, a height and a width, of the middle, with black where it is smaller.  What is 0 is not
+ * done; all 0: it is stretched. */
+typedef struct NetFit {
+    int64_t resize[2], crop[2];
+} NetFit;
+NetFit net_fit_of(const NetSettings *settings);             /* `test` */
+NetFit net_resize_of_training(const NetSettings *settings); /* `augment resize`, first */
+bool net_fits(const NetFit *fit);                           /* anything is done */
+/* Training images stay in their own sizes, for a crop of augment's. */
+bool net_keeps_sizes(const NetSettings *settings);
+/* So many pixels of the shorter side are enough. */
+int64_t net_fit_least(const NetFit *fit);
+NetShape net_fit_resized(const NetFit *fit, NetShape own);
+/* [c][h][w] of `own` becomes what fit says. */
+bool net_fit_picture(uint8_t *to, const uint8_t *from, NetShape own, const NetFit *fit,
+                     NetError *error);
+/* data/image.c: a PNG, JPEG or WebP file as [c][h][w] in the network's shape: grey or
+ * RGB as it has channels, turned as its Exif says, and stretched to its size by area averaging or
+ * brought to it as `fit` says. */
+bool net_read_image(uint8_t *pixels, NetShape shape, const NetFit *fit, const char *path,
+                    NetError *error);
+/* Likewise in its own size, [shape->c][shape->h][shape->w]; free() it.  A side of `least` pixels is
+ * enough.  NULL: *error says why. */
+uint8_t *net_read_whole_image(NetShape *shape, int64_t channels, int64_t least, const char *path,
+                              NetError *error);
 /* What of a picture is asked for: its pixels; the numbers that are stored, where they are classes;
  * how large it is. */
 typedef enum NetPictureUse {
@@ -235,9 +260,10 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c: fill in a picture.  False: *error says why, and it has no pixels. */
+/* data/png.c, data/jpeg.c, data/webp.c: fill in a picture.  False: *error says why, and it has no
+ * pixels. */
 typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
-NetDecode net_decode_png, net_decode_jpeg;
+NetDecode net_decode_png, net_decode_jpeg, net_decode_webp;
 /* data/resize.c: to [c][h][w], c being the picture's channels. */
 bool net_resize(uint8_t *to, NetShape shape, const NetPicture *picture, NetError *error);
 /* data/exif.c: how a picture was stored, of an Exif block from its TIFF header on. */
@@ -493,6 +519,7 @@ int64_t net_largest(const real *first, int64_t step, int64_t classes);
 struct NetSession {
     const NetModel *model;
     NetShape image; /* what the data hold: the input, or the image it is the values of */
+    NetFit fit;     /* how pictures become that */
     NetPool *pool;
     bool training;       /* has gradients, and room for the training program */
     bool own_norms;      /* each rank's batch norms are over its own images alone */
@@ -642,6 +669,8 @@ typedef struct NetAugment {
     NetAugmentStep steps[NET_MAX_AUGMENT_STEPS];
     int count;      /* 0: images stay as they are */
     NetShape shape; /* of an image */
+    int sizing;     /* the step that cuts images of their own sizes; -1: they have this one */
+    NetFit resize;  /* of those before it */
     int lanes;
     uint8_t *grey; /* [channels]: the mean of the normalisation */
     uint8_t *room; /* [threads][lanes + 3][elements] */
@@ -668,9 +697,20 @@ bool net_augment_check(const NetAugment *augment, const NetData *data, NetError 
  * made in lane augment->lanes. */
 const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,
                                const NetMixing *mixing, int thread, int lane);
-/* The image, or what was made of it in the thread's room for this lane. */
+/* The image, or what was made of it in the thread's room for this lane.  `sized`: the step
+ * `sizing` was done already, by net_augment_size. */
 const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
-                                 int thread, int lane);
+                                 bool sized, int thread, int lane);
+/* An image of its own size becomes one of the network's. */
+bool net_augment_size(const NetAugment *augment, uint8_t *to, const uint8_t *image, NetShape own,
+                      int64_t index, NetError *error);
+/* Of the crop by which images get the network's size: random_crop's size and padding; all 0 where
+ * it is another, which any image is large enough for. */
+typedef struct NetCrop {
+    int64_t h, w, pad_y, pad_x;
+} NetCrop;
+NetCrop net_crop_of(const NetSettings *settings);
+bool net_crop_fits(const NetCrop *crop, NetShape own);
 
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
 /* Takes the logits of image i of a batch, `stride` apart, from the thread that made them. */
@@ -689,6 +729,7 @@ typedef struct NetBatch {
     const float *pixels;   /* instead: [count][c][h][w], normalised, without targets */
     const int32_t *order;
     int64_t first, count;
+    int64_t end;                  /* the images of the next batches are below it; 0: all */
     int64_t offset;               /* of a text's stretches, this time */
     const NetAugment *augment;    /* NULL: images as they are */
     NetTake *take;                /* is given each image's logits; NULL: nobody wants them */
@@ -963,15 +1004,21 @@ typedef struct NetFetch {
     const NetImages *images;
     int lanes;
     uint8_t *rooms[2];  /* of the batch in use and of the next; NULL: all images are held */
-    NetParcel *parcels; /* [batch] */
+    NetParcel *parcels; /* [batch], or [ranks + 1][batch] */
     bool asked;         /* for a batch that is under way */
+    int64_t batch;
+    uint8_t *tested; /* of a batch that the rank tests; NULL: none is */
 } NetFetch;
-bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, int lanes,
+/* `judged`: some of the images are tested, too. */
+bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, bool judged, int lanes,
                     NetError *error);
 void net_fetch_close(NetFetch *fetch);
 void net_fetch_ask(NetFetch *fetch, const NetBatch *batch);
 /* Makes them the batch's, until the batch after the next is asked for; asks where nobody did. */
 void net_fetch_take(NetFetch *fetch, NetBatch *batch);
+/* Of batches that the ranks test at the same time, from image `first` of the order on the rank's
+ * own, with its pixels; each rank calls it.  Behind `to` there are no images. */
+void net_fetch_tested(NetFetch *fetch, NetBatch *own, int64_t first, int64_t to);
 
 /* train/handed.c: a file that only rank 0 needs to have; other ranks read a copy of it, in memory.
  * All ranks call it.  False: *speaker is the rank that says why. */
@@ -1181,14 +1228,19 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
-/* data/folder.c: adds a file, or the pictures of a folder and of the folders in it: a folder's own
- * come first, in the order of their names' bytes.  What is no picture by name is noted. */
-bool net_find_asked(NetNames *paths, const char *path, const NetModel *model, NetNotes *notes,
+/* data/folder.c: what predict is asked about: texts, recordings or pictures. */
+const NetFileKind *net_asked_files(const NetModel *model);
+
+/* data/folder.c: adds a file, or those of a kind of a folder and of the folders in it: a folder's
+ * own come first, in the order of their names' bytes.  What is none by name is noted. */
+bool net_find_files(NetNames *paths, const char *path, const NetFileKind *kind, NetNotes *notes,
                     NetError *error);
 
 /* train/predict.c: what a network says of pictures. */
 typedef struct NetPredict {
     const NetNames *paths;   /* of files, or … */
+    bool texts;              /* they are texts … */
+    const char *prompt;      /* … behind this one; NULL: there is none */
     const NetImages *images; /* … the first `count` of these, which have labels */
     int64_t count;
     int top;                             /* classes that are told */

@@ -801,6 +801,9 @@ static const struct SettingRow {
      "channel."},
     {"augment", ONCE, resolve_augment, augmentations, NULL,
      "Random changes of each training image, by seed, epoch and image."},
+    {"test", ONCE, resolve_test, test_steps, NULL,
+     "How images of other sizes than the network's become test images; training images then come "
+     "to augment in their own sizes."},
     {"loss", REQUIRED | OFTEN, resolve_loss, NULL, loss_args,
      "What training makes small; of several lines, their sum, each times its weight=, of the "
      "output that output= names."},
@@ -971,6 +974,7 @@ static void check_learning(Training *t)
         check_statistics(t, t->graph->nodes.items[i]);
     check_loss(t);
     check_positions(t);
+    check_fit(t);
 }
 
 static void resolve_section(Training *t)

@@ -3,6 +3,7 @@
  *   training.c         the section, loss
  *   training_recipe.c  optimizer, schedule
  *   training_data.c    data, normalize, augment
+ *   training_fit.c     test
  *   training_readers.c data of csv("wine.csv") and its like
  *   training_units.c   whose targets are standardised
  *   training_paths.c   init, freeze, group: settings of parameters by path
@@ -22,6 +23,7 @@ typedef struct Training {
     int losses, broken_losses;
     int unfrozen;     /* trained parameters that no `freeze` matched; -1: no freeze */
     Span freeze_span; /* the last freeze */
+    bool has_test;    /* a `test` line, whatever is in it */
 } Training;
 
 /* An argument that may be a list of numbers, each as its table's row says. */
@@ -72,6 +74,14 @@ void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
 /* mixup and cutmix change the losses, too. */
 void mix_losses(Training *t);
+
+/* training_fit.c */
+extern const Choice test_steps[];
+void resolve_test(Training *t, const SettingDef *def);
+void check_fit(Training *t); /* of test and augment, what goes together */
+/* Whether the network takes a picture, and that alone; false: reported.  `what` completes "`test`
+ * … one picture". */
+bool takes_pictures(Training *t, const SettingDef *def, const char *what);
 
 /* Whether the input holds whole numbers, as a text's are. */
 void check_numbers(Training *t, bool text, Span at);

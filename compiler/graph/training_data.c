@@ -149,8 +149,10 @@ static bool may_be_class(const Node *loss)
 /* What moves an image's values would have to move those of its target. */
 static void check_moved(Training *t)
 {
-    static const char *const moves[] = {"augment.random_crop", "augment.horizontal_flip",
-                                        "augment.random_affine"};
+    static const char *const moves[] = {
+        "augment.resize",          "augment.random_crop",         "augment.horizontal_flip",
+        "augment.random_affine",   "augment.random_resized_crop", "augment.vertical_flip",
+        "augment.random_rotation", "augment.rand_augment",        "augment.trivial_augment"};
     const Setting *found = NULL;
     for (int i = 0; i < t->graph->settings.count && found == NULL; i++)
         for (size_t k = 0; k < sizeof moves / sizeof *moves; k++)
@@ -347,7 +349,14 @@ static const ArgSpec mix_args[] = {
      .doc = "Of the Beta distribution that an image's share is drawn from, once a step."},
     {0}};
 
-const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
+static const ArgSpec resize_args[] = {
+    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536,
+     .doc = "The shorter side, or [height, width], of images that come in their own sizes."},
+    {0}};
+static const ListRule resize_lists[] = {{"size", 1, 2}, {0}};
+
+const Choice augmentations[] = {{"resize", resize_args, resize_lists},
+                                {"random_crop", random_crop_args, NULL},
                                 {"horizontal_flip", horizontal_flip_args, NULL},
                                 {"random_affine", random_affine_args, random_affine_lists},
                                 {"cutout", cutout_args, NULL},
@@ -362,7 +371,8 @@ const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
                                 {"cutmix", mix_args, NULL},
                                 {0}};
 
-/* The data are of the network's size already: a crop is of a padded image, or made larger. */
+/* Without `test` the data are of the network's size already: a crop is of a padded image, or made
+ * larger. */
 static void check_crop(Training *t, const char *name)
 {
     const Setting *size = find_setting(t->graph, format("augment.%s.size", name));
@@ -493,23 +503,9 @@ void mix_losses(Training *t)
 
 void resolve_augment(Training *t, const SettingDef *def)
 {
-    const Tensor *input = t->graph->input;
-    if (first_word(t, def, "what is done: random_crop(28, padding=2), horizontal_flip") == NULL)
+    if (first_word(t, def, "what is done: random_crop(28, padding=2), horizontal_flip") == NULL
+        || !takes_pictures(t, def, "changes"))
         return;
-    if (input != NULL && input->shape.rank != 3) {
-        Diagnostic *d = build_error(t->b, "shape-mismatch", def->span,
-                                    "`augment` needs images [channels, height, width]");
-        diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
-        return;
-    }
-    if (t->graph->inputs.count > 1) {
-        Diagnostic *d =
-            build_error(t->b, "shape-mismatch", def->span,
-                        "`augment` changes one picture, and the network takes %d inputs",
-                        t->graph->inputs.count);
-        diag_label(d, t->graph->inputs.items[1].span, "the second");
-        return;
-    }
     for (int i = 0; i < def->arguments.count; i++) {
         const Arg *arg = &def->arguments.items[i];
         if (arg->name != NULL)

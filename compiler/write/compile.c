@@ -60,7 +60,7 @@ static bool find_runtime(bool f64, Runtime *runtime)
     return false;
 }
 
-/* The static library NAME beside ours or where the C compiler has it, or NULL. */
+/* The library NAME beside ours or where the C compiler has it, or NULL. */
 static const char *static_library(const char *name, const Runtime *runtime,
                                   const CompileOptions *options)
 {
@@ -73,6 +73,21 @@ static const char *static_library(const char *name, const Runtime *runtime,
     push(&words, format("-print-file-name=%s", name));
     const char *path = ask_program(&words);
     return path && *path == '/' && access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* The trainer asks for libwebp weakly, which neither takes anything out of a static library nor
+ * keeps a shared one: either is told to be wanted.  Where the library is not, the trainer says so
+ * when it meets such a file. */
+static void add_webp(Words *words, const Runtime *runtime, const CompileOptions *options)
+{
+    const char *name = options->dynamic ? "libwebp.so" : "libwebp.a";
+    const char *path = static_library(name, runtime, options);
+    if (!path)
+        return;
+    push(words, options->dynamic ? "-Wl,--push-state,--no-as-needed" : "-Wl,-u,WebPDecodeRGBA");
+    push(words, path);
+    if (options->dynamic)
+        push(words, "-Wl,--pop-state");
 }
 
 /* Static as far as there are libraries for it, so that the program runs on a
@@ -88,6 +103,7 @@ static void add_libraries(Words *words, const Runtime *runtime, const CompileOpt
         push(words, path ? path : format("-l%s", names[i]));
         all = all && path;
     }
+    add_webp(words, runtime, options);
     add_words(words, "-lm -lpthread");
     if (all && static_library("libc.a", runtime, options)
         && static_library("libm.a", runtime, options))

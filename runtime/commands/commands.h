@@ -45,6 +45,7 @@ typedef struct Request {
     const char *norms, *prompt;
     double characters, temperature, top_k;
     double memory; /* bytes; 0: not said */
+    const char *cache;
     bool no_shuffle, no_cache, skip_broken;
     const char *output;
     bool csv;

@@ -71,8 +71,7 @@ static void show_progress(const char *what, int64_t done, int64_t all)
             (double)done / (now - start));
 }
 
-/* `weights`: of a session that is tested; NULL: it is trained.  Ranks hold images in shares, as
- * they train on them; a part of those is tested in another order, so with one each rank has all. */
+/* `weights`: of a session that is tested; NULL: it is trained. */
 static NetOpening opening_of(const Request *request, const NetSession *weights, NetNotes *notes)
 {
     return (NetOpening){
@@ -80,10 +79,11 @@ static NetOpening opening_of(const Request *request, const NetSession *weights, 
         .model = request->model,
         .settings = &request->settings,
         .seed = net_seed_of(request),
-        .share = validation_part(request) == 0,
+        .share = true,
         .batch = net_batch_of(request),
         .threads = (int)request->threads,
         .memory = (int64_t)request->memory,
+        .cache = request->cache,
         .skip_broken = request->skip_broken,
         .test_only = weights != NULL,
         .class_lines = weights ? weights->class_lines : NULL,
@@ -122,7 +122,6 @@ bool net_open_validation(const Request *request, NetData *data, uint64_t seed, N
     NetOpening opening = opening_of(request, NULL, notes);
     opening.source = source;
     opening.seed++;
-    opening.share = false;
     opening.test_only = true;
     opening.class_lines = data->class_names;
     opening.class_owner = "training images";

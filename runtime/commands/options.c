@@ -47,6 +47,8 @@ static const Option options[] = {
      "as 2GB: for decoded pictures, of which those that do not fit are decoded again for each "
      "batch; without it, half of what there is",
      TRAIN | TEST | PREDICT | LR_FIND | SWEEP, BYTES, AT(memory)},
+    {"cache", "DIR", "keep decoded pictures in files there, for the next run",
+     TRAIN | TEST | PREDICT | REPORT | LR_FIND | SWEEP, WORD, AT(cache)},
     {"skip-broken", NULL, "leave out pictures that cannot be read",
      TRAIN | TEST | PREDICT | LR_FIND | SWEEP, FLAG, AT(skip_broken)},
     {"weights", "F", "the weights, a safetensors file",
@@ -65,6 +67,7 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT | LR_FIND | SWEEP, SETTING,
      .setting = "seed"},
     {"prompt", "TEXT", "what the text begins with", GENERATE, WORD, AT(prompt)},
+    {"prompt", "TEXT", "a text to say the class of", PREDICT, WORD, AT(prompt)},
     {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
     {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
      REAL, AT(temperature), 0, 1000},

@@ -1,4 +1,4 @@
-/* predict.c: what pictures show, or test images. */
+/* predict.c: what pictures show, what texts are, or test images. */
 #include "commands.h"
 
 #include <string.h>
@@ -45,12 +45,37 @@ static bool predict(const Request *request, NetSession *session, const NetPredic
 
 static bool find_all(const Request *request, NetNames *paths, NetError *error)
 {
+    const NetFileKind *kind = net_asked_files(request->model);
     NetNotes notes = {0};
     bool good = true;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_find_asked(paths, request->operands[i], request->model, &notes, error);
+        good = net_find_files(paths, request->operands[i], kind, &notes, error);
     net_tell_notes(&notes);
     return good;
+}
+
+/* What is missing, or too much; NULL: nothing. */
+static const char *find_misuse(const Request *request)
+{
+    bool texts = request->model->numbers != 0, named = request->operand_count > 0;
+    if (request->prompt && !texts)
+        return "--prompt is of a network of texts, and this one is asked about pictures";
+    if (!named && !request->data && !request->prompt)
+        return texts
+                   ? "predict needs texts: --prompt TEXT, files or folders of them, or --data for "
+                     "some test examples"
+                   : "predict needs images: PNG, JPEG or WebP files or folders of them, or --data "
+                     "for some test images";
+    if (named && request->data)
+        return texts ? "predict takes text files or --data, not both"
+                     : "predict takes image files or --data, not both";
+    return request->prompt && request->data ? "predict takes --prompt or --data, not both" : NULL;
+}
+
+/* Texts of a network that gives something else than their next character. */
+static bool takes_texts(const NetModel *model)
+{
+    return model->numbers && !net_can_generate(model) && model->input_count <= 1;
 }
 
 int net_command_predict(Request *request)
@@ -66,19 +91,18 @@ int net_command_predict(Request *request)
                           .top_given = request->top_k > 0,
                           .json = request->bench.json,
                           .csv = request->csv,
+                          .texts = request->model->numbers && !request->data,
+                          .prompt = request->prompt,
                           .tell = net_tell_error};
     if (!request->weights)
         return net_complain(MISUSE, "predict needs --weights F: what to predict with");
-    if (request->model->numbers && !request->data)
+    if (options.texts && !takes_texts(request->model))
         return net_complain(
             MISUSE, "%s takes whole numbers and no pictures%s", request->model->name,
             net_can_generate(request->model) ? ": generate goes on with a text" : "");
-    if (request->operand_count == 0 && !request->data)
-        return net_complain(MISUSE,
-                            "predict needs images: PNG or JPEG files or folders of them, or "
-                            "--data for some test images");
-    if (request->operand_count > 0 && request->data)
-        return net_complain(MISUSE, "predict takes image files or --data, not both");
+    const char *misuse = find_misuse(request);
+    if (misuse)
+        return net_complain(MISUSE, "%s", misuse);
     if (!take_output(request, &options))
         return net_complain(MISUSE, "--output %.300s: F.csv, F.json or DIR/ is expected",
                             request->output);

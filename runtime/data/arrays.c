@@ -69,15 +69,28 @@ NetImages net_pictures(int64_t count, NetShape shape, const uint8_t *pixels)
     return images;
 }
 
+void net_array_close(NetArray *array)
+{
+    if (array->mapped)
+        munmap(array->mapped, (size_t)array->mapped_bytes);
+    else if (!array->lent)
+        free(array->values);
+}
+
+void net_array_replace(NetArray *array, NetShape shape, void *values)
+{
+    net_array_close(array);
+    array->mapped = NULL;
+    array->lent = false;
+    array->values = values;
+    array->shape = shape;
+    array->stride = net_shape_elements(shape);
+}
+
 void net_images_close(NetImages *images)
 {
-    for (int i = 0; i < images->array_count; i++) {
-        NetArray *array = &images->arrays[i];
-        if (array->mapped)
-            munmap(array->mapped, (size_t)array->mapped_bytes);
-        else if (!array->lent)
-            free(array->values);
-    }
+    for (int i = 0; i < images->array_count; i++)
+        net_array_close(&images->arrays[i]);
     net_stream_close(images->stream);
     *images = (NetImages){0};
 }

@@ -111,6 +111,9 @@ NetArray *net_add_array(NetImages *images, const char *name, NetKind kind, NetSh
 /* The same of memory that is there: it stays the caller's with `lent`, else free() must take it. */
 NetArray *net_lend_array(NetImages *images, const char *name, NetKind kind, NetShape shape,
                          void *values, bool lent, NetError *error);
+/* Gives an array other values, [count][elements of the shape], which free() takes. */
+void net_array_replace(NetArray *array, NetShape shape, void *values);
+void net_array_close(NetArray *array);
 /* Pictures without targets, in the caller's memory. */
 NetImages net_pictures(int64_t count, NetShape shape, const uint8_t *pixels);
 void net_images_close(NetImages *images);

@@ -18,8 +18,9 @@ typedef struct Work {
     const NetAugment *augment;
     const NetAugmentStep *step;
     uint64_t image; /* its position */
-    uint8_t *to;    /* [c][h][w] */
+    uint8_t *to;    /* [c][h][w] of the network */
     const uint8_t *from;
+    NetShape own;   /* of `from`: the network's but for the crop that gives it that */
     uint8_t *spare; /* as many pixels */
 } Work;
 
@@ -59,19 +60,20 @@ static void read_crop(NetAugmentStep *step, const NetSettings *settings)
     step->pad_x = (int64_t)number_of(settings, "augment.random_crop.padding", 1, 0);
 }
 
-/* A window of the image's own size somewhere in the image with black padding. */
+/* A window of the network's size somewhere in the image with black padding. */
 static bool crop(const Work *work)
 {
-    NetShape shape = work->augment->shape;
-    int64_t down = draw_whole(work, 0, -work->step->pad_y, work->step->pad_y);
-    int64_t right = draw_whole(work, 1, -work->step->pad_x, work->step->pad_x);
+    NetShape shape = work->augment->shape, own = work->own;
+    int64_t pad_y = work->step->pad_y, pad_x = work->step->pad_x;
+    int64_t down = draw_whole(work, 0, -pad_y, own.h + pad_y - shape.h);
+    int64_t right = draw_whole(work, 1, -pad_x, own.w + pad_x - shape.w);
+    int64_t first = right < 0 ? -right : 0, end = own.w - right < shape.w ? own.w - right : shape.w;
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
-        int64_t y = row % shape.h + down, first = right < 0 ? -right : 0,
-                end = right > 0 ? shape.w - right : shape.w;
+        int64_t y = row % shape.h + down;
         uint8_t *to = work->to + row * shape.w;
         memset(to, 0, (size_t)shape.w);
-        if (y >= 0 && y < shape.h && first < end)
-            memcpy(to + first, work->from + (row + down) * shape.w + first + right,
+        if (y >= 0 && y < own.h && first < end)
+            memcpy(to + first, work->from + (row / shape.h * own.h + y) * own.w + first + right,
                    (size_t)(end - first));
     }
     return true;
@@ -231,7 +233,7 @@ static void read_window(NetAugmentStep *step, const NetSettings *settings, const
 static bool draw_window(const Work *work, int first, bool wide, bool smaller, NetWindow *window)
 {
     const NetAugmentStep *step = work->step;
-    NetShape shape = work->augment->shape;
+    NetShape shape = work->own;
     double area = (double)(shape.h * shape.w);
     for (int try = 0; try < WINDOW_TRIES; try++) {
         int at = first + try * DRAWS_OF_WINDOW;
@@ -260,7 +262,7 @@ static void read_resized_crop(NetAugmentStep *step, const NetSettings *settings)
 static NetWindow middle_window(const Work *work)
 {
     const NetRange ratio = work->step->ratio;
-    NetShape shape = work->augment->shape;
+    NetShape shape = work->own;
     double own = (double)shape.w / (double)shape.h;
     NetWindow window = {.height = shape.h, .width = shape.w};
     if (own < ratio.low)
@@ -275,11 +277,10 @@ static NetWindow middle_window(const Work *work)
 /* torchvision.transforms.v2.RandomResizedCrop, of the image as the data have it. */
 static bool resized_crop(const Work *work)
 {
-    NetShape shape = work->augment->shape;
     NetWindow window;
     if (!draw_window(work, 0, true, false, &window))
         window = middle_window(work);
-    net_resize_window(work->to, shape, work->from, shape, window);
+    net_resize_window(work->to, work->augment->shape, work->from, work->own, window);
     return true;
 }
 
@@ -549,6 +550,40 @@ static void add_step(NetAugment *augment, const NetAugmentKind *kind, const NetS
     kind->read(step, settings);
 }
 
+static bool is_crop(const NetAugmentStep *step)
+{
+    return step->kind->apply == crop || step->kind->apply == resized_crop;
+}
+
+/* The crop that gives images that come in their own sizes the network's. */
+static void find_sizing(NetAugment *augment, const NetSettings *settings)
+{
+    for (int i = 0; net_keeps_sizes(settings) && i < augment->count && augment->sizing < 0; i++)
+        if (is_crop(&augment->steps[i]))
+            augment->sizing = i;
+}
+
+NetCrop net_crop_of(const NetSettings *settings)
+{
+    for (int i = 0; i < settings->count; i++) {
+        const NetValue *value = &settings->values[i];
+        if (strcmp(value->path, "augment.random_resized_crop") == 0)
+            break;
+        if (strcmp(value->path, "augment.random_crop.size") == 0)
+            return (NetCrop){
+                .h = (int64_t)value->numbers[0],
+                .w = (int64_t)value->numbers[1],
+                .pad_y = (int64_t)number_of(settings, "augment.random_crop.padding", 0, 0),
+                .pad_x = (int64_t)number_of(settings, "augment.random_crop.padding", 1, 0)};
+    }
+    return (NetCrop){0};
+}
+
+bool net_crop_fits(const NetCrop *crop, NetShape own)
+{
+    return own.h + 2 * crop->pad_y >= crop->h && own.w + 2 * crop->pad_x >= crop->w;
+}
+
 static bool read_grey(NetAugment *augment, const NetSettings *settings, NetError *error)
 {
     const NetValue *mean = net_setting_find(settings, "normalize.mean");
@@ -577,12 +612,14 @@ bool net_augment_check(const NetAugment *augment, const NetData *data, NetError 
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
                       int threads, uint64_t seed, NetError *error)
 {
-    *augment = (NetAugment){.shape = shape, .lanes = lanes, .seed = seed};
+    *augment = (NetAugment){.shape = shape, .lanes = lanes, .seed = seed, .sizing = -1};
+    augment->resize = net_resize_of_training(settings);
     for (int i = 0; i < settings->count; i++)
         for (int k = 0; k < KINDS; k++)
             if (strcmp(settings->values[i].path, kinds[k].path) == 0
                 && augment->count < NET_MAX_AUGMENT_STEPS)
                 add_step(augment, &kinds[k], settings);
+    find_sizing(augment, settings);
     augment->mixup_alpha = net_setting(settings, "augment.mixup.alpha", 0);
     augment->cutmix_alpha = net_setting(settings, "augment.cutmix.alpha", 0);
     if (!net_augments(augment))
@@ -599,16 +636,47 @@ void net_augment_close(NetAugment *augment)
     *augment = (NetAugment){0};
 }
 
+bool net_augment_size(const NetAugment *augment, uint8_t *to, const uint8_t *image, NetShape own,
+                      int64_t index, NetError *error)
+{
+    const NetShape resized = net_fit_resized(&augment->resize, own);
+    Work work = {.augment = augment,
+                 .step = &augment->steps[augment->sizing],
+                 .image = (uint64_t)index,
+                 .to = to,
+                 .from = image,
+                 .own = own};
+    if (augment->resize.resize[0] == 0)
+        return work.step->kind->apply(&work);
+    uint8_t *room = net_allocate((size_t)(own.c * resized.h), (size_t)resized.w, error);
+    if (!room || !net_fit_picture(room, image, own, &augment->resize, error)) {
+        free(room);
+        return false;
+    }
+    work.from = room;
+    work.own = resized;
+    work.step->kind->apply(&work);
+    free(room);
+    return true;
+}
+
 const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
-                                 int thread, int lane)
+                                 bool sized, int thread, int lane)
 {
     int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
     uint8_t *room = augment->room + (int64_t)thread * (augment->lanes + SPARE) * pixels;
     uint8_t *own = room + lane * pixels, *spare = room + (augment->lanes + 1) * pixels;
     const uint8_t *now = image;
     for (int i = 0; i < augment->count; i++) {
-        Work work = {augment, &augment->steps[i], (uint64_t)index, now == own ? spare : own,
-                     now,     spare + pixels};
+        Work work = {.augment = augment,
+                     .step = &augment->steps[i],
+                     .image = (uint64_t)index,
+                     .to = now == own ? spare : own,
+                     .from = now,
+                     .own = augment->shape,
+                     .spare = spare + pixels};
+        if (sized && i == augment->sizing)
+            continue;
         if (work.step->kind->apply(&work))
             now = work.to;
     }

@@ -369,10 +369,12 @@ bool net_data_open(NetData *data, const NetOpening *opening, NetError *error)
     int rank = net_rank(), ranks = net_rank_count();
     *data = (NetData){0};
     if (opening->share) {
-        data->train.held = (NetHeld){1, rank, ranks};
+        if (!opening->test_only)
+            data->train.held = (NetHeld){1, rank, ranks};
         data->test.held = (NetHeld){opening->batch, rank, net_testing_ranks()};
     }
-    bool opened = read_data(data, opening, error) && net_bind_data(data, opening->model, error);
+    bool opened = read_data(data, opening, error) && net_fit_data(data, opening, error)
+                  && net_bind_data(data, opening->model, error);
     if (!opened)
         net_data_close(data);
     return opened;

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 const NetFileKind net_picture_files = {
-    .noun = "PNG or JPEG",
+    .noun = "PNG, JPEG or WebP",
     .plural = "images",
-    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", NULL},
+    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", NULL},
 };
 
 bool net_is_image_folder(const char *root, bool *is, NetError *error)
@@ -30,12 +30,13 @@ NetMemory net_share_memory(const NetOpening *opening, int64_t train, int64_t tes
 }
 
 static bool read_part(NetImages *images, NetFiles *part, int64_t classes, int64_t memory,
-                      const NetOpening *opening, NetError *error)
+                      bool trained, const NetOpening *opening, NetError *error)
 {
     NetShape shape = net_image_shape(opening->model->input);
     if (part->paths.count == 0)
         return true;
-    return net_read_pictures(images, &part->paths, part->labels, shape, memory, opening, error)
+    return net_read_pictures(images, &part->paths, part->labels, shape, memory, trained, opening,
+                             error)
            && net_add_classes(images, part->labels, classes, error);
 }
 
@@ -47,8 +48,8 @@ bool net_read_image_folder(NetData *data, const char *root, const NetOpening *op
         return false;
     NetMemory memory = net_share_memory(opening, files.train.paths.count, files.test.paths.count);
     int64_t classes = files.classes.count;
-    bool good = read_part(&data->train, &files.train, classes, memory.train, opening, error)
-                && read_part(&data->test, &files.test, classes, memory.test, opening, error);
+    bool good = read_part(&data->train, &files.train, classes, memory.train, true, opening, error)
+                && read_part(&data->test, &files.test, classes, memory.test, false, opening, error);
     if (good) {
         data->class_names = net_names_lines(&files.classes);
         good = data->class_names || net_fail(error, "out of memory");
@@ -86,10 +87,16 @@ static char *without_slashes(const char *path, NetError *error)
     return root;
 }
 
-bool net_find_asked(NetNames *paths, const char *path, const NetModel *model, NetNotes *notes,
+const NetFileKind *net_asked_files(const NetModel *model)
+{
+    if (model->numbers)
+        return &net_text_files;
+    return net_takes_recordings(model) ? &net_wave_files : &net_picture_files;
+}
+
+bool net_find_files(NetNames *paths, const char *path, const NetFileKind *kind, NetNotes *notes,
                     NetError *error)
 {
-    const NetFileKind *kind = net_takes_recordings(model) ? &net_wave_files : &net_picture_files;
     NetStrangers strangers = {0};
     struct stat status;
     int64_t before = paths->count;

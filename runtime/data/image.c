@@ -77,7 +77,7 @@ static const struct Kind {
 } kinds[] = {
     {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", net_decode_png},
     {"JPEG", 0, 3, "\xff\xd8\xff", net_decode_jpeg},
-    {"WebP", 8, 4, "WEBP", NULL},
+    {"WebP", 8, 4, "WEBP", net_decode_webp},
     {"BMP", 0, 2, "BM", NULL},
     {"GIF", 0, 4, "GIF8", NULL},
     {"TIFF", 0, 4, "II*\0", NULL},
@@ -105,13 +105,13 @@ static bool decode(NetPicture *picture, FILE *file, const char *path, NetError *
     if (!kind)
         return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
     if (!kind->decode)
-        return net_fail(error, "%s is a %s file: only PNG and JPEG are read, so convert it", path,
-                        kind->name);
+        return net_fail(error, "%s is a %s file: only PNG, JPEG and WebP are read, so convert it",
+                        path, kind->name);
     return kind->decode(picture, file, path, error);
 }
 
 /* The picture as it was stored becomes `shape`, standing as it was taken. */
-static bool fit(uint8_t *pixels, NetShape shape, const NetPicture *picture, NetError *error)
+static bool fit_in(uint8_t *pixels, NetShape shape, const NetPicture *picture, NetError *error)
 {
     NetShape stored = shape;
     if (picture->orientation == NET_UPRIGHT)
@@ -143,16 +143,66 @@ bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error
     return read;
 }
 
-bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error)
+static bool check_channels(int64_t channels, const char *path, NetError *error)
+{
+    return channels == 1 || channels == 3
+           || net_fail(error,
+                       "%s cannot be shown to a network that takes %" PRId64
+                       " channels: an image file has 1 or 3",
+                       path, channels);
+}
+
+/* [height][width][c] as [c][h][w], standing as it was taken. */
+static uint8_t *stand(NetShape *shape, const NetPicture *picture, NetError *error)
+{
+    int64_t h = picture->height, w = picture->width, c = picture->channels;
+    bool turned = net_is_turned(picture->orientation);
+    *shape = (NetShape){3, c, turned ? w : h, turned ? h : w, 1};
+    uint8_t *lying = net_allocate((size_t)(h * w), (size_t)c, error);
+    uint8_t *pixels = lying && picture->orientation != NET_UPRIGHT
+                          ? net_allocate((size_t)(h * w), (size_t)c, error)
+                          : lying;
+    for (int64_t i = 0; pixels && i < h * w; i++)
+        for (int64_t k = 0; k < c; k++)
+            lying[k * h * w + i] = picture->pixels[i * c + k];
+    if (pixels && pixels != lying)
+        net_turn(pixels, *shape, lying, picture->orientation);
+    if (pixels != lying)
+        free(lying);
+    return pixels;
+}
+
+uint8_t *net_read_whole_image(NetShape *shape, int64_t channels, int64_t least, const char *path,
+                              NetError *error)
+{
+    NetPicture picture = {.channels = (int)channels, .least = least};
+    uint8_t *pixels =
+        check_channels(channels, path, error) && net_read_any_picture(&picture, path, error)
+            ? stand(shape, &picture, error)
+            : NULL;
+    free(picture.pixels);
+    return pixels;
+}
+
+static bool read_fitted(uint8_t *pixels, int64_t channels, const NetFit *fit, const char *path,
+                        NetError *error)
+{
+    NetShape own;
+    uint8_t *whole = net_read_whole_image(&own, channels, net_fit_least(fit), path, error);
+    bool good = whole && net_fit_picture(pixels, whole, own, fit, error);
+    free(whole);
+    return good;
+}
+
+bool net_read_image(uint8_t *pixels, NetShape shape, const NetFit *fit, const char *path,
+                    NetError *error)
 {
     shape = net_image_shape(shape);
-    if (shape.c != 1 && shape.c != 3)
-        return net_fail(error,
-                        "%s cannot be shown to a network that takes %" PRId64
-                        " channels: an image file has 1 or 3",
-                        path, shape.c);
+    if (net_fits(fit))
+        return read_fitted(pixels, shape.c, fit, path, error);
     NetPicture picture = {.channels = (int)shape.c, .least = shape.h > shape.w ? shape.h : shape.w};
-    bool read = net_read_any_picture(&picture, path, error) && fit(pixels, shape, &picture, error);
+    bool read = check_channels(shape.c, path, error) && net_read_any_picture(&picture, path, error)
+                && fit_in(pixels, shape, &picture, error);
     free(picture.pixels);
     return read;
 }

@@ -158,7 +158,8 @@ static bool copy_names(NetNames *to, const NetNames *from, NetError *error)
 }
 
 static bool read_pair(NetImages *images, NetNames *pictures, const Folders *folders,
-                      const Goal *goal, int64_t memory, const NetOpening *opening, NetError *error)
+                      const Goal *goal, int64_t memory, bool trained, const NetOpening *opening,
+                      NetError *error)
 {
     NetNames masks = {0}, read = {0};
     NetShape shape = net_image_shape(opening->model->input);
@@ -167,7 +168,7 @@ static bool read_pair(NetImages *images, NetNames *pictures, const Folders *fold
         labels[i] = (int32_t)i;
     bool good = labels && (!goal->target || find_masks(&masks, pictures, folders, error))
                 && copy_names(&read, pictures, error)
-                && net_read_pictures(images, &read, labels, shape, memory, opening, error)
+                && net_read_pictures(images, &read, labels, shape, memory, trained, opening, error)
                 && (!goal->target || add_masks(images, &masks, pictures, labels, goal, error));
     net_names_close(&masks);
     net_names_close(&read);
@@ -216,9 +217,11 @@ static bool read_parts(NetData *data, const NetLayout *layout, const NetOpening 
     if (good) {
         NetMemory memory = net_share_memory(opening, trained.count, tested.count);
         good = (trained.count == 0
-                || read_pair(&data->train, &trained, &train, &goal, memory.train, opening, error))
+                || read_pair(&data->train, &trained, &train, &goal, memory.train, true, opening,
+                             error))
                && (tested.count == 0
-                   || read_pair(&data->test, &tested, &test, &goal, memory.test, opening, error));
+                   || read_pair(&data->test, &tested, &test, &goal, memory.test, false, opening,
+                                error));
     }
     net_names_close(&trained);
     net_names_close(&tested);

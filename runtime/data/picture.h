@@ -35,6 +35,10 @@ typedef struct NetWindow {
  * bilinear, and of what becomes smaller an average (antialias). */
 void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
                        NetWindow window);
+/* The same of a [height, width] that it all would be, but of that a part alone, [c][part.height]
+ * [part.width], which is black where it reaches beyond the edges. */
+bool net_resize_part(uint8_t *to, NetWindow part, int64_t height, int64_t width,
+                     const uint8_t *from, NetShape shape, NetWindow window, NetError *error);
 
 /* mix.c: `to` may be `own`. */
 void net_mix_images(uint8_t *to, const uint8_t *own, const uint8_t *other, NetShape shape,

@@ -2,47 +2,32 @@
  *
  * All are decoded when the data are opened: so all that are broken are known before the first
  * step, and told at once.  Those that memory has room for are kept.  Of a set that is larger, the
- * others are decoded again whenever a batch has them, by all threads, some batches at once where
- * batches are small; of what comes after that the system is asked to read the files ahead.
+ * others are decoded again whenever a batch has them: stream.c.  Training pictures that are cut
+ * anew for each batch are kept in sizes of their own.
  */
-#include "runtime.h"
+#include "data/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    A_THREAD = 4, /* pictures that each is to have at least, when some are decoded */
-    SHOWN_BROKEN = 20,
-};
-
-struct NetStream {
-    NetNames paths; /* of all images */
-    NetShape shape;
-    int64_t kept;  /* images number 0 … kept - 1 are in the split's first array */
-    uint8_t *room; /* [capacity][elements]: those number window[0 … held - 1] */
-    int32_t *window;
-    int64_t capacity, held;
-    bool failed;
-    NetError error;
-};
+enum { SHOWN_BROKEN = 20 };
 
 /* --------------------------------------------------------- some of them */
 
 /* What threads share while they decode. */
 typedef struct Work {
     const NetStream *stream; /* paths and shape */
-    const NetImages *images; /* where those that are kept are to go, or are */
-    const int32_t *window;   /* NULL: all images are decoded, for the first time */
+    const NetImages *images; /* where those that are kept are to go */
     int64_t count;
-    uint8_t *room; /* [count][elements] of a window; else [threads][elements], of who is not kept */
+    uint8_t *room; /* [threads][elements], of those that are not kept */
     const NetOpening *opening;
-    atomic_llong next;
+    NetCrop crop;            /* for which pictures of their own sizes have to be large enough … */
+    NetFit resize;           /* … when they are resized */
+    atomic_llong next, left; /* left: bytes for pictures of their own sizes */
     pthread_mutex_t lock;
     NetNames broken; /* sentences, each behind its image's number, in `numbers` */
     int64_t *numbers;
@@ -81,14 +66,6 @@ static void note_failure(Work *work, int64_t number, bool memory, const NetError
     pthread_mutex_unlock(&work->lock);
 }
 
-static void decode_one(Work *work, int64_t index, uint8_t *to)
-{
-    NetError error;
-    errno = 0;
-    if (!net_read_image(to, work->stream->shape, work->stream->paths.items[index], &error))
-        note_failure(work, index, errno == ENOMEM, &error);
-}
-
 /* Where image `index` is to be kept; NULL: nowhere. */
 static uint8_t *place_of(const Work *work, int64_t index)
 {
@@ -98,33 +75,59 @@ static uint8_t *place_of(const Work *work, int64_t index)
     return (uint8_t *)net_image_at(images, index, 0);
 }
 
-/* The first time.  A picture that another rank keeps is that one's to look at. */
-static void decode_new(Work *work, int64_t index, int thread)
+/* A picture that another rank keeps is that one's to look at. */
+static bool decode_fitted(Work *work, int64_t index, int thread, NetError *error)
 {
-    uint8_t *place = place_of(work, index), *room = work->room + thread * elements_of(work->stream);
-    if (place || work->images->stream)
-        decode_one(work, index, place ? place : room);
+    const NetStream *stream = work->stream;
+    uint8_t *place = place_of(work, index), *room = work->room + thread * elements_of(stream);
+    return (!place && !work->images->stream)
+           || net_read_image(place ? place : room, stream->shape, &stream->fit,
+                             stream->paths.items[index], error);
 }
 
-static void decode_for_window(Work *work, int64_t number)
+static bool check_crop(const Work *work, NetShape own, const char *path, NetError *error)
 {
-    int64_t index = work->window[number], elements = elements_of(work->stream);
-    uint8_t *to = work->room + number * elements;
-    if (index < work->stream->kept)
-        memcpy(to, net_image_at(work->images, index, 0), (size_t)elements);
+    NetShape resized = net_fit_resized(&work->resize, own);
+    return !work->stream->own_sizes || net_crop_fits(&work->crop, resized)
+           || net_fail(error,
+                       "%.300s is %" PRId64 " x %" PRId64 " pixels%s, and random_crop([%" PRId64
+                       ", %" PRId64 "]) has no room in it: `augment resize` before it, or a larger "
+                       "padding",
+                       path, resized.w, resized.h, work->resize.resize[0] ? " when resized" : "",
+                       work->crop.h, work->crop.w);
+}
+
+static bool decode_original(Work *work, int64_t index, NetError *error)
+{
+    const NetStream *stream = work->stream;
+    const char *path = stream->paths.items[index];
+    NetOriginal *original = &stream->originals[index];
+    uint8_t *pixels =
+        net_read_whole_image(&original->shape, stream->shape.c, stream->least, path, error);
+    bool good = pixels && check_crop(work, original->shape, path, error);
+    int64_t bytes = net_shape_elements(original->shape);
+    if (good && atomic_fetch_sub(&work->left, bytes) >= bytes)
+        original->pixels = pixels;
     else
-        decode_one(work, index, to);
+        free(pixels);
+    return good;
+}
+
+static void decode_one(Work *work, int64_t index, int thread)
+{
+    NetError error;
+    errno = 0;
+    if (!(work->stream->own_sizes ? decode_original(work, index, &error)
+                                  : decode_fitted(work, index, thread, &error)))
+        note_failure(work, index, errno == ENOMEM, &error);
 }
 
 static void decode_some(void *context, int thread)
 {
     Work *work = context;
     for (int64_t i; (i = atomic_fetch_add(&work->next, 1)) < work->count;) {
-        if (work->window)
-            decode_for_window(work, i);
-        else
-            decode_new(work, i, thread);
-        if (thread == 0 && work->opening && work->opening->progress)
+        decode_one(work, i, thread);
+        if (thread == 0 && work->opening->progress)
             work->opening->progress("decoding pictures", i + 1, work->count);
     }
 }
@@ -132,15 +135,16 @@ static void decode_some(void *context, int thread)
 static void run(Work *work, NetPool *pool)
 {
     atomic_init(&work->next, 0);
-    pthread_mutex_init(&work->lock, NULL);
     net_pool_run(pool, decode_some, work);
-    pthread_mutex_destroy(&work->lock);
 }
 
-static void close_work(Work *work)
+static void forget_broken(Work *work)
 {
     net_names_close(&work->broken);
     free(work->numbers);
+    work->broken = (NetNames){0};
+    work->numbers = NULL;
+    work->capacity = 0;
 }
 
 /* ---------------------------------------------------------- broken ones */
@@ -171,13 +175,41 @@ static void tell_broken(const Work *work)
 static bool refuse_broken(const Work *work, NetError *error)
 {
     const char *first = work->broken.items[next_broken(work, -1)];
-    bool alone = net_rank_count() == 1;
     if (work->broken.count == 1)
-        return net_fail(error, "%.400s%s", first, alone ? "; --skip-broken leaves it out" : "");
+        return net_fail(error, "%.400s; --skip-broken leaves it out", first);
     tell_broken(work);
-    return net_fail(error, "%.330s, and %" PRId64 " more of %" PRId64 " pictures cannot be read%s",
-                    first, work->broken.count - 1, work->count,
-                    alone ? "; --skip-broken leaves them out" : "");
+    return net_fail(error,
+                    "%.330s, and %" PRId64 " more of %" PRId64
+                    " pictures cannot be read; --skip-broken leaves them out",
+                    first, work->broken.count - 1, work->count);
+}
+
+/* Of several ranks, which looked at other pictures each, all get to know all that are broken:
+ * whoever did not look at one does it now, for what is wrong with it. */
+static bool share_broken(Work *work, NetError *error)
+{
+    enum { SOME = 1 << 20 };
+    double *broken = net_allocate((size_t)work->count, sizeof *broken, error);
+    if (!net_ranks_ready(broken && !work->failed, NULL)) {
+        free(broken);
+        return work->failed ? net_fail(error, "%s", work->error.text)
+                            : net_fail(error, "another rank cannot read its pictures");
+    }
+    for (int64_t i = 0; i < work->broken.count; i++)
+        broken[work->numbers[i]] = 1;
+    for (int64_t from = 0; from < work->count; from += SOME)
+        net_ranks_add(broken + from, (int)(work->count - from < SOME ? work->count - from : SOME));
+    for (int64_t i = 0; i < work->count; i++) {
+        NetError why = {"another rank cannot read it"};
+        const char *path = work->stream->paths.items[i];
+        if (broken[i] == 0 || net_is_held(&work->images->held, i))
+            continue;
+        if (net_read_image(work->room, work->stream->shape, &work->stream->fit, path, &why))
+            net_fail(&why, "%.300s: another rank cannot read it", path);
+        note_failure(work, i, false, &why);
+    }
+    free(broken);
+    return !work->failed || net_fail(error, "%s", work->error.text);
 }
 
 /* The others move up, with their paths and labels. */
@@ -191,25 +223,22 @@ static void leave_out(NetImages *images, NetStream *stream, int32_t *labels, con
             free(path);
             continue;
         }
-        if (i < in_memory && to < i)
+        if (stream->originals)
+            stream->originals[to] = stream->originals[i];
+        if (i < in_memory && to < i && images->held.holders <= 1)
             memcpy((uint8_t *)net_image_at(images, to, 0), net_image_at(images, i, 0),
                    (size_t)elements);
         kept += i < in_memory;
         labels[to] = labels[i];
         stream->paths.items[to++] = path;
     }
-    stream->kept = kept;
+    stream->kept = images->stream ? kept : 0;
     stream->paths.count = images->count = to;
 }
 
 static bool skip_broken(const Work *work, NetImages *images, NetStream *stream, int32_t *labels,
                         NetError *error)
 {
-    if (net_rank_count() > 1)
-        return net_fail(error,
-                        "%" PRId64 " of the pictures cannot be read, as %.300s; of several ranks "
-                        "none can skip them: remove the files",
-                        work->broken.count, work->broken.items[0]);
     tell_broken(work);
     net_note(work->opening->notes, "%" PRId64 " of %" PRId64 " pictures are left out",
              work->broken.count, work->count);
@@ -225,25 +254,31 @@ static bool skip_broken(const Work *work, NetImages *images, NetStream *stream, 
 
 /* ------------------------------------------------------------- all of them */
 
-/* With several ranks all must come to the same: what is said counts, and nothing is guessed. */
-static int64_t count_kept(const NetImages *images, NetShape shape, int64_t memory)
+/* Pictures of batches have their part of it. */
+static int64_t count_kept(const NetImages *images, const NetStream *stream, int64_t memory)
 {
-    int64_t room = memory / net_shape_elements(shape);
-    return memory == 0 || room >= images->count ? images->count : room;
+    int64_t count = (memory - stream->room) / elements_of(stream);
+    return count < images->count ? count : images->count;
 }
 
-static bool make_stream(NetImages *images, NetStream *stream, int64_t memory)
+/* Whether not all of those that a process holds fit.  With several ranks all must come to the same:
+ * what is said counts, and nothing is guessed. */
+static bool is_too_large(const NetImages *images, const NetStream *stream, int64_t memory)
 {
     NetHeld held = images->held;
     held.holder = 0; /* who has the most */
     NetImages most = {.count = images->count, .held = held};
-    int64_t kept = count_kept(images, stream->shape, memory);
-    if (memory == 0 || memory / elements_of(stream) >= net_held_count(&most))
-        return false;
+    return memory > 0 && memory / elements_of(stream) < net_held_count(&most);
+}
+
+static void make_stream(NetImages *images, NetStream *stream, int64_t memory,
+                        const NetOpening *opening)
+{
     images->held = (NetHeld){0};
     images->stream = stream;
-    stream->kept = kept;
-    return true;
+    memory = memory > 0 ? memory : net_memory() / 2; /* of ranks: each its own */
+    stream->room = net_stream_room(memory, elements_of(stream), opening->batch, opening->threads);
+    stream->kept = stream->own_sizes || stream->map ? 0 : count_kept(images, stream, memory);
 }
 
 static bool make_array(NetImages *images, const NetStream *stream, NetError *error)
@@ -257,185 +292,141 @@ static bool make_array(NetImages *images, const NetStream *stream, NetError *err
     return made;
 }
 
-static bool decode_all(NetImages *images, NetStream *stream, int32_t *labels,
+/* Several ranks hold others than before when some are left out, and look at their own once more. */
+static bool decode_again(Work *work, const NetImages *images, NetPool *pool, NetError *error)
+{
+    if (images->held.holders <= 1 || work->broken.count == 0)
+        return true;
+    forget_broken(work);
+    work->count = images->count;
+    run(work, pool);
+    return (!work->failed && work->broken.count == 0)
+           || net_fail(error, "%s", work->failed ? work->error.text : work->broken.items[0]);
+}
+
+static bool handle_broken(Work *work, NetImages *images, NetStream *stream, int32_t *labels,
+                          NetPool *pool, NetError *error)
+{
+    bool skip = work->opening->skip_broken;
+    if (skip && images->held.holders > 1 && !share_broken(work, error))
+        return false;
+    if (work->failed)
+        return net_fail(error, "%s", work->error.text);
+    if (work->broken.count == 0)
+        return true;
+    if (!skip)
+        return refuse_broken(work, error);
+    return skip_broken(work, images, stream, labels, error)
+           && decode_again(work, images, pool, error);
+}
+
+static bool decode_all(NetImages *images, NetStream *stream, int32_t *labels, int64_t memory,
                        const NetOpening *opening, NetError *error)
 {
     int threads = opening->threads > 1 ? opening->threads : 1;
     NetPool *pool = net_pool_open(threads, error);
     Work work = {.stream = stream, .images = images, .count = images->count, .opening = opening};
+    pthread_mutex_init(&work.lock, NULL);
+    work.crop = net_crop_of(opening->settings);
+    work.resize = net_resize_of_training(opening->settings);
+    atomic_init(&work.left, memory > 0 ? memory - stream->room : net_memory() / 2);
     work.room = pool ? net_allocate((size_t)threads, (size_t)elements_of(stream), error) : NULL;
     bool good = work.room != NULL;
-    if (good)
+    if (good) {
         run(&work, pool);
-    if (good && opening->progress)
-        opening->progress("decoding pictures", work.count, work.count);
-    if (good && work.failed)
-        good = net_fail(error, "%s", work.error.text);
-    if (good && work.broken.count > 0)
-        good = opening->skip_broken ? skip_broken(&work, images, stream, labels, error)
-                                    : refuse_broken(&work, error);
+        if (opening->progress)
+            opening->progress("decoding pictures", work.count, work.count);
+        good = handle_broken(&work, images, stream, labels, pool, error);
+    }
     free(work.room);
-    close_work(&work);
+    forget_broken(&work);
+    pthread_mutex_destroy(&work.lock);
     if (pool)
         net_pool_close(pool);
     return good;
 }
 
-static bool read_for_sample(void *source, int64_t index, uint8_t *pixels, NetError *error)
+/* What is decoded already was readable; whether a crop has room in it is this run's to say. */
+static bool check_cached(const NetStream *stream, const NetOpening *opening, NetError *error)
 {
-    const NetStream *stream = source;
-    return net_read_image(pixels, stream->shape, stream->paths.items[index], error);
+    const Work work = {.stream = stream,
+                       .crop = net_crop_of(opening->settings),
+                       .resize = net_resize_of_training(opening->settings)};
+    for (int64_t i = 0; i < stream->paths.count; i++)
+        if (!check_crop(&work, stream->cached[i].shape, stream->paths.items[i], error))
+            return false;
+    return true;
 }
 
-bool net_read_pictures(NetImages *images, NetNames *paths, int32_t *labels, NetShape shape,
-                       int64_t memory, const NetOpening *opening, NetError *error)
+static bool read_for_sample(void *source, int64_t index, uint8_t *pixels, NetError *error)
+{
+    return net_stream_make(pixels, source, index, NULL, error);
+}
+
+static int64_t largest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static NetStream *open_stream(NetShape shape, bool own_sizes, int64_t count,
+                              const NetOpening *opening, NetError *error)
 {
     NetStream *stream = net_allocate(1, sizeof *stream, error);
     if (!stream)
+        return NULL;
+    const NetFit resize = net_resize_of_training(opening->settings);
+    stream->shape = shape;
+    stream->fit = net_fit_of(opening->settings);
+    stream->own_sizes = own_sizes;
+    stream->least = largest(net_fit_least(&stream->fit), net_fit_least(&resize));
+    if (own_sizes)
+        stream->originals = net_allocate((size_t)count, sizeof *stream->originals, error);
+    if (stream->originals || !own_sizes)
+        return stream;
+    free(stream);
+    return NULL;
+}
+
+bool net_read_pictures(NetImages *images, NetNames *paths, int32_t *labels, NetShape shape,
+                       int64_t memory, bool trained, const NetOpening *opening, NetError *error)
+{
+    bool own_sizes = trained && net_keeps_sizes(opening->settings);
+    NetStream *stream = open_stream(shape, own_sizes, paths->count, opening, error);
+    if (!stream)
         return false;
     stream->paths = *paths;
-    stream->shape = shape;
     *paths = (NetNames){0};
     images->count = stream->paths.count;
-    bool streamed = make_stream(images, stream, memory);
+    bool cached = false;
+    if (opening->cache && !net_cache_open(stream, trained, opening, &cached, error)) {
+        net_stream_close(stream);
+        return false;
+    }
+    bool streamed = cached || own_sizes || is_too_large(images, stream, memory);
+    if (streamed)
+        make_stream(images, stream, memory, opening);
     bool good = make_array(images, stream, error)
-                && decode_all(images, stream, labels, opening, error)
+                && (cached ? check_cached(stream, opening, error)
+                           : decode_all(images, stream, labels, memory, opening, error))
                 && net_read_sample(images, read_for_sample, stream, error);
     if (!streamed)
         net_stream_close(stream);
     return good;
 }
 
-void net_stream_close(NetStream *stream)
+bool net_stream_over(NetImages *images, NetShape shape, const NetOpening *opening, NetError *error)
 {
-    if (!stream)
-        return;
-    net_names_close(&stream->paths);
-    free(stream->room);
-    free(stream->window);
-    free(stream);
-}
-
-/* ------------------------------------------------------------- of a batch */
-
-bool net_stream_keeps(const NetStream *stream, int64_t index)
-{
-    return index < stream->kept;
-}
-
-bool net_stream_failed(const NetImages *images, NetError *error)
-{
-    if (!images->stream || !images->stream->failed)
+    NetStream *stream = open_stream(shape, true, 1, opening, error);
+    uint8_t *none = stream ? net_allocate(1, 1, error) : NULL;
+    if (!none) {
+        net_stream_close(stream);
         return false;
-    *error = images->stream->error;
-    return true;
-}
-
-void net_stream_fail(const NetImages *images, const char *why)
-{
-    images->stream->failed = true;
-    net_fail(&images->stream->error, "%s", why);
-}
-
-static bool make_room(NetStream *stream, int64_t count)
-{
-    if (count <= stream->capacity)
-        return true;
-    free(stream->room);
-    free(stream->window);
-    stream->capacity = stream->held = 0;
-    stream->room = net_allocate((size_t)count, (size_t)elements_of(stream), &stream->error);
-    stream->window =
-        stream->room ? net_allocate((size_t)count, sizeof *stream->window, &stream->error) : NULL;
-    stream->capacity = stream->window ? count : 0;
-    return stream->window != NULL;
-}
-
-static int32_t index_at(const int32_t *order, int64_t position)
-{
-    return order ? order[position] : (int32_t)position;
-}
-
-/* Where in the window they are, side by side; -1: not all are. */
-static int64_t find_in_window(const NetStream *stream, const int32_t *order, int64_t first,
-                              int64_t count)
-{
-    for (int64_t at = 0; at + count <= stream->held; at++) {
-        int64_t i = 0;
-        while (i < count && stream->window[at + i] == index_at(order, first + i))
-            i++;
-        if (i == count)
-            return at;
     }
-    return -1;
-}
-
-/* The system reads the files while something else is computed. */
-static void ask_ahead(const NetStream *stream, const int32_t *order, int64_t from, int64_t to)
-{
-    for (int64_t position = from; position < to; position++) {
-        int64_t index = index_at(order, position);
-        int file = index < stream->kept
-                       ? -1
-                       : open(stream->paths.items[index], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (file < 0)
-            continue;
-        posix_fadvise(file, 0, 0, POSIX_FADV_WILLNEED);
-        close(file);
-    }
-}
-
-static bool fill_window(NetStream *stream, const NetImages *images, NetPool *pool)
-{
-    Work work = {.stream = stream,
-                 .images = images,
-                 .window = stream->window,
-                 .count = stream->held,
-                 .room = stream->room};
-    run(&work, pool);
-    if (work.failed)
-        net_fail(&stream->error, "%s", work.error.text);
-    else if (work.broken.count > 0)
-        net_fail(&stream->error, "%.400s: it could be read when the data were opened",
-                 work.broken.items[next_broken(&work, -1)]);
-    bool good = !work.failed && work.broken.count == 0;
-    close_work(&work);
-    return good;
-}
-
-const uint8_t *net_stream_read(const NetImages *images, NetPool *pool, const int32_t *order,
-                               int64_t first, int64_t count, int64_t ahead)
-{
-    NetStream *stream = images->stream;
-    int64_t at = find_in_window(stream, order, first, count), threads = net_pool_threads(pool);
-    if (at >= 0)
-        return stream->room + at * elements_of(stream);
-    int64_t wanted = A_THREAD * threads > count ? A_THREAD * threads : count;
-    int64_t held = wanted < count + ahead ? wanted : count + ahead;
-    if (!make_room(stream, held)) {
-        stream->failed = true;
-        return NULL;
-    }
-    for (int64_t i = 0; i < held; i++)
-        stream->window[i] = index_at(order, first + i);
-    stream->held = held;
-    if (!fill_window(stream, images, pool)) {
-        stream->failed = true;
-        stream->held = 0;
-        return NULL;
-    }
-    int64_t next = first + held, end = first + count + ahead;
-    ask_ahead(stream, order, next, next + held < end ? next + held : end);
-    return stream->room;
-}
-
-const uint8_t *net_stream_one(const NetImages *images, int64_t index, uint8_t *room)
-{
-    NetStream *stream = images->stream;
-    if (index < stream->kept)
-        return net_image_at(images, index, 0);
-    if (net_read_image(room, stream->shape, stream->paths.items[index], &stream->error))
-        return room;
-    stream->failed = true;
-    return NULL;
+    NetArray *array = &images->arrays[0];
+    stream->whole = *array;
+    *array = (NetArray){.kind = NET_PIXELS};
+    snprintf(array->name, sizeof array->name, "%s", stream->whole.name);
+    net_array_replace(array, shape, none);
+    make_stream(images, stream, opening->memory, opening);
+    return net_read_sample(images, read_for_sample, stream, error);
 }

@@ -11,6 +11,7 @@
 typedef struct NetNotes NetNotes;
 typedef struct NetPool NetPool;
 typedef struct NetSettings NetSettings;
+typedef struct NetAugment NetAugment;
 
 /* What is to be opened, and how. */
 typedef struct NetOpening {
@@ -24,6 +25,7 @@ typedef struct NetOpening {
     int64_t batch;
     int threads;             /* that decode; 0 is 1 */
     int64_t memory;          /* bytes of decoded pictures that are kept; 0: half of what there is */
+    const char *cache;       /* a folder for files of decoded pictures; NULL: there is none */
     bool skip_broken;        /* pictures that cannot be read are left out */
     bool test_only;          /* nothing is trained on: the training split may stay empty */
     const char *class_lines; /* of what is tested: the classes, a line each; or NULL … */
@@ -64,7 +66,7 @@ bool net_is_there(bool *there, const char *path, NetError *error);
 /* data/by_class.c: files by class, train/CLASS/… and test/CLASS/…, or CLASS/… */
 /* Which files are meant. */
 typedef struct NetFileKind {
-    const char *noun, *plural; /* "PNG or JPEG", "images" */
+    const char *noun, *plural; /* "PNG, JPEG or WebP", "images" */
     const char *endings[8];    /* of their names; ends with NULL */
 } NetFileKind;
 enum { NET_STRANGERS = 200 };
@@ -130,16 +132,29 @@ bool net_open_recording(NetImages *images, const NetModel *model, const char *re
  * once, by all threads; those that memory has room for are kept, and the others decoded again for
  * each batch. */
 typedef struct NetStream NetStream;
-/* `labels`: of each path, and of those only that were read afterwards. */
+/* `labels`: of each path, and of those only that were read afterwards.  `trained`: they may stay in
+ * their own sizes. */
 bool net_read_pictures(NetImages *images, NetNames *paths, int32_t *labels, NetShape shape,
-                       int64_t memory, const NetOpening *opening, NetError *error);
-/* The pixels of images number order[first], … (NULL: first, …) side by side, until the next call.
- * `ahead` more that follow may be decoded with them.  NULL: net_stream_failed says why. */
-const uint8_t *net_stream_read(const NetImages *images, NetPool *pool, const int32_t *order,
-                               int64_t first, int64_t count, int64_t ahead);
-/* One of them, in `room` or where it is kept; NULL likewise. */
-const uint8_t *net_stream_one(const NetImages *images, int64_t index, uint8_t *room);
-bool net_stream_keeps(const NetStream *stream, int64_t index); /* in memory */
+                       int64_t memory, bool trained, const NetOpening *opening, NetError *error);
+/* data/fit.c: `test` of the train section, of images that are in memory in another size. */
+bool net_fit_data(NetData *data, const NetOpening *opening, NetError *error);
+
+/* data/stream.c: the pictures of batches, of a set that is not all in memory in the network's size.
+ * Each is read from its file, or cut anew. */
+/* order[first], … (NULL: first, …), `count` of them; those that come after it begin each `step`
+ * further on, below `end`, and are read ahead.  `augment`: its crop gives images of their own sizes
+ * the network's; NULL: that is done as in a test. */
+typedef struct NetReading {
+    const int32_t *order;
+    int64_t first, count, step, end;
+    const NetAugment *augment;
+} NetReading;
+/* The pixels side by side, until the next call.  NULL: net_stream_failed says why. */
+const uint8_t *net_stream_read(const NetImages *images, NetPool *pool, const NetReading *reading);
+/* The first array's images, of one size, are cut for each batch. */
+bool net_stream_over(NetImages *images, NetShape shape, const NetOpening *opening, NetError *error);
+bool net_stream_keeps(const NetStream *stream, int64_t index); /* in memory, of the right size */
+bool net_stream_sizes(const NetImages *images);                /* they have sizes of their own */
 void net_stream_fail(const NetImages *images, const char *why);
 bool net_stream_failed(const NetImages *images, NetError *error);
 void net_stream_close(NetStream *stream);
@@ -174,6 +189,20 @@ bool net_read_text(NetData *data, const NetOpening *opening, NetError *error);
 bool net_draw_numbers(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                       NetError *error);
 /* data/texts.c: a folder of texts by class. */
+extern const NetFileKind net_text_files;
+/* What a text's characters become. */
+typedef struct NetTextReading {
+    NetAlphabet alphabet;
+    int64_t length, filler; /* of the input; behind a text that is shorter */
+    NetKind kind;
+} NetTextReading;
+/* As the weights know it: `recipe` is NetData.recipe of what they were trained on. */
+bool net_text_reading_open(NetTextReading *reading, const NetModel *model, const char *recipe,
+                           NetError *error);
+void net_text_reading_close(NetTextReading *reading);
+/* A text's numbers, [length] of the kind; `path` is for messages. */
+bool net_text_read(void *to, const NetTextReading *reading, const char *text, int64_t length,
+                   const char *path, NetError *error);
 bool net_is_text_folder(const char *root, bool *is, NetError *error);
 bool net_read_texts(NetData *data, const NetOpening *opening, NetError *error);
 

@@ -13,20 +13,13 @@
 
 enum { BYTES = 256 };
 
-static const NetFileKind text_files = {
+const NetFileKind net_text_files = {
     .noun = "text", .plural = "texts", .endings = {".txt", ".text", NULL}};
 
 bool net_is_text_folder(const char *root, bool *is, NetError *error)
 {
     return net_is_folder(is, root, ".", error);
 }
-
-/* What characters become. */
-typedef struct Reading {
-    NetAlphabet alphabet;
-    int64_t length, filler; /* of the input; behind a text that is shorter */
-    NetKind kind;
-} Reading;
 
 static bool meet(NetAlphabet *alphabet, const NetFiles *files, NetError *error)
 {
@@ -41,49 +34,74 @@ static bool meet(NetAlphabet *alphabet, const NetFiles *files, NetError *error)
     return true;
 }
 
-/* Those that the weights know, or those of all texts; and a number to fill up with. */
-static bool make_reading(Reading *reading, const NetByClass *files, const NetOpening *opening,
-                         NetError *error)
+/* The alphabet has its numbers: one more is to fill up with. */
+static bool set_filler(NetTextReading *reading, const NetModel *model, NetError *error)
 {
-    int64_t most = opening->model->numbers;
-    NetAlphabet *alphabet = &reading->alphabet;
-    reading->length = net_shape_elements(opening->model->input);
-    if (!net_alphabet_open(alphabet, most == BYTES, error))
-        return false;
-    bool known = opening->test_only && opening->recipe;
-    if (!alphabet->bytes && known && !net_alphabet_read(alphabet, opening->recipe, error))
-        return false;
-    if (!alphabet->bytes && !known
-        && (!meet(alphabet, &files->train, error) || !meet(alphabet, &files->test, error)
-            || !net_alphabet_number(alphabet, most - 1, opening->source, error)))
-        return false;
+    const NetAlphabet *alphabet = &reading->alphabet;
+    reading->length = net_shape_elements(model->input);
     reading->filler = alphabet->bytes ? 0 : alphabet->count;
-    reading->kind = most <= BYTES ? NET_BYTES : NET_WHOLE;
-    return reading->filler < most
+    reading->kind = model->numbers <= BYTES ? NET_BYTES : NET_WHOLE;
+    return reading->filler < model->numbers
            || net_fail(error,
                        "the weights know %" PRId64 " characters, and the network takes %" PRId64
                        " numbers, of which one is to fill up with",
-                       alphabet->count, most);
+                       alphabet->count, model->numbers);
 }
 
-static bool read_text(void *to, const Reading *reading, const char *path, NetError *error)
+bool net_text_reading_open(NetTextReading *reading, const NetModel *model, const char *recipe,
+                           NetError *error)
 {
-    int64_t length;
-    char *text = net_read_whole(path, &length, error);
+    *reading = (NetTextReading){0};
+    return net_alphabet_open(&reading->alphabet, model->numbers == BYTES, error)
+           && (reading->alphabet.bytes || net_alphabet_read(&reading->alphabet, recipe, error))
+           && set_filler(reading, model, error);
+}
+
+void net_text_reading_close(NetTextReading *reading)
+{
+    net_alphabet_close(&reading->alphabet);
+}
+
+/* Those that the weights know, or those of all texts; and a number to fill up with. */
+static bool make_reading(NetTextReading *reading, const NetByClass *files,
+                         const NetOpening *opening, NetError *error)
+{
+    const NetModel *model = opening->model;
+    NetAlphabet *alphabet = &reading->alphabet;
+    if (opening->test_only && opening->recipe)
+        return net_text_reading_open(reading, model, opening->recipe, error);
+    if (!net_alphabet_open(alphabet, model->numbers == BYTES, error))
+        return false;
+    if (!alphabet->bytes
+        && (!meet(alphabet, &files->train, error) || !meet(alphabet, &files->test, error)
+            || !net_alphabet_number(alphabet, model->numbers - 1, opening->source, error)))
+        return false;
+    return set_filler(reading, model, error);
+}
+
+bool net_text_read(void *to, const NetTextReading *reading, const char *text, int64_t length,
+                   const char *path, NetError *error)
+{
     for (int64_t i = 0; i < reading->length; i++)
         if (reading->kind == NET_BYTES)
             ((uint8_t *)to)[i] = (uint8_t)reading->filler;
         else
             ((int32_t *)to)[i] = (int32_t)reading->filler;
-    bool good = text
-                && net_alphabet_translate(&reading->alphabet, reading->kind, to, reading->length,
-                                          text, length, path, error);
+    return net_alphabet_translate(&reading->alphabet, reading->kind, to, reading->length, text,
+                                  length, path, error);
+}
+
+static bool read_file(void *to, const NetTextReading *reading, const char *path, NetError *error)
+{
+    int64_t length;
+    char *text = net_read_whole(path, &length, error);
+    bool good = text && net_text_read(to, reading, text, length, path, error);
     free(text);
     return good;
 }
 
 static bool read_part(NetImages *images, const NetFiles *files, int64_t classes,
-                      const Reading *reading, const NetOpening *opening, NetError *error)
+                      const NetTextReading *reading, const NetOpening *opening, NetError *error)
 {
     images->count = files->paths.count;
     if (images->count == 0)
@@ -92,7 +110,7 @@ static bool read_part(NetImages *images, const NetFiles *files, int64_t classes,
                                     (NetShape){1, reading->length, 1, 1, 1}, error);
     int64_t bytes = reading->length * (int64_t)net_kind_bytes(reading->kind);
     for (int64_t i = 0; array && i < images->count; i++)
-        if (!read_text((char *)array->values + i * bytes, reading, files->paths.items[i], error))
+        if (!read_file((char *)array->values + i * bytes, reading, files->paths.items[i], error))
             return false;
     if (array)
         array->classes = opening->model->numbers;
@@ -102,8 +120,8 @@ static bool read_part(NetImages *images, const NetFiles *files, int64_t classes,
 bool net_read_texts(NetData *data, const NetOpening *opening, NetError *error)
 {
     NetByClass files;
-    Reading reading = {0};
-    if (!net_list_by_class(&files, opening->source, &text_files, opening, error))
+    NetTextReading reading = {0};
+    if (!net_list_by_class(&files, opening->source, &net_text_files, opening, error))
         return false;
     int64_t classes = files.classes.count;
     snprintf(data->what, sizeof data->what, "%s", opening->source);
@@ -115,7 +133,7 @@ bool net_read_texts(NetData *data, const NetOpening *opening, NetError *error)
         data->recipe = net_alphabet_lines(&reading.alphabet, reading.alphabet.count);
         good = (data->class_names && data->recipe) || net_fail(error, "out of memory");
     }
-    net_alphabet_close(&reading.alphabet);
+    net_text_reading_close(&reading);
     net_by_class_close(&files);
     return good;
 }

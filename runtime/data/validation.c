@@ -129,11 +129,11 @@ int64_t net_text_offset(const NetData *data, uint64_t seed, uint64_t epoch)
 NetJudged net_judged(const NetData *data)
 {
     if (data->order)
-        return (NetJudged){"validation", &data->train, data->order, data->judged,
-                           data->train.count};
+        return (NetJudged){"validation", &data->train,      data->order,
+                           data->judged, data->train.count, NULL};
     if (data->validation.count > 0)
-        return (NetJudged){"validation", &data->validation, NULL, 0, data->validation.count};
-    return (NetJudged){"test", &data->test, NULL, 0, data->test.count};
+        return (NetJudged){"validation", &data->validation, NULL, 0, data->validation.count, NULL};
+    return (NetJudged){"test", &data->test, NULL, 0, data->test.count, NULL};
 }
 
 /* ------------------------------------------------------------ a folder */

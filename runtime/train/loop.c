@@ -140,6 +140,7 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
         .order = loop->order,
         .first = position,
         .count = left < batch ? left : batch,
+        .end = progress->train_images,
         .offset = progress->shuffle
                       ? net_text_offset(loop->data, loop->session->seed, (uint64_t)progress->epoch)
                       : 0,
@@ -336,7 +337,8 @@ static void show_epoch(Loop *loop, const NetEpoch *epoch)
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
 {
     NetProgress *progress = loop->progress;
-    const NetJudged judged = net_judged(loop->data);
+    NetJudged judged = net_judged(loop->data);
+    judged.fetch = loop->fetch.tested ? &loop->fetch : NULL;
     NetResult result = test(loop, &judged);
     if (net_stream_failed(judged.images, error))
         return false;
@@ -496,7 +498,8 @@ static bool prepare(Loop *loop, NetError *error)
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
            && net_augment_check(&loop->augment, loop->data, error)
-           && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
+           && net_fetch_open(&loop->fetch, &loop->data->train, batch, loop->data->order != NULL,
+                             session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_best(loop, error)

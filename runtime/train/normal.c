@@ -67,6 +67,7 @@ bool net_session_normalise(NetSession *session, const NetSettings *settings, Net
                           keys[part].otherwise, error))
             return false;
     memcpy(session->normal, session->own_normal, bytes_of(session));
+    session->fit = net_fit_of(settings);
     use(session);
     return true;
 }

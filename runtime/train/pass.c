@@ -63,7 +63,9 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
     const uint8_t *pixels = batch->fetched
                                 ? batch->fetched + (image - batch->fetched_first) * elements
                                 : net_image_at(batch->images, index, batch->offset);
-    return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
+    bool sized = batch->images && net_stream_sizes(batch->images);
+    return batch->augment ? net_augment_image(batch->augment, pixels, index, sized, thread, lane)
+                          : pixels;
 }
 
 /* Likewise, mixed with its neighbour where the step's are. */
@@ -1060,11 +1062,15 @@ static bool read_pictures(NetBatch *read, NetSession *session, const NetBatch *b
     NetShare own = net_rank_grains(grains, training ? net_rank() : 0, ranks);
     int64_t from = own.from * lanes,
             to = own.to * lanes < batch->count ? own.to * lanes : batch->count;
-    int64_t ahead = ranks > 1 ? 0 : batch->images->count - batch->first - batch->count;
+    const NetReading reading = {.order = batch->order,
+                                .first = batch->first + from,
+                                .count = to - from,
+                                .step = batch->count * (training ? 1 : net_testing_ranks()),
+                                .end = batch->end ? batch->end : batch->images->count,
+                                .augment = batch->augment};
     read->fetched_first = from;
     if (from < to)
-        read->fetched = net_stream_read(batch->images, session->pool, batch->order,
-                                        batch->first + from, to - from, ahead);
+        read->fetched = net_stream_read(batch->images, session->pool, &reading);
     bool good = from >= to || read->fetched, all = ranks == 1 || net_ranks_largest(!good) == 0;
     if (good && !all)
         net_stream_fail(batch->images, "another rank cannot read its pictures");
@@ -1187,27 +1193,45 @@ static int tested_together(void)
     return TOGETHER / net_testing_ranks() * net_testing_ranks();
 }
 
-/* numbers[NUMBERS]: each batch's loss, summed; then correct answers, and images. */
+/* numbers[NUMBERS]: batch `i`'s loss, summed; then correct answers, and images. */
+static void test_one(NetSession *session, const NetBatch *batch, int i, int64_t *confusion,
+                     double *numbers)
+{
+    int64_t count = batch->count;
+    NetResult part = net_test_batch(session, batch);
+    numbers[i] = part.loss * (double)count;
+    numbers[CORRECT] += (double)part.correct;
+    numbers[IMAGES] += (double)count;
+    numbers[ANSWERS] += (double)part.answers;
+    net_figures_add(session, count, numbers + FIGURES + i * net_sum_count(session));
+    for (int64_t k = 0; confusion && k < count; k++)
+        note_answers(session, k, confusion);
+}
+
+/* Where ranks exchange images all have to come to the same. */
+static bool is_asked(const NetJudged *judged)
+{
+    return judged->fetch ? net_ranks_largest(net_signal_asked()) != 0 : net_signal_asked() != 0;
+}
+
 static void test_some(NetSession *session, const NetJudged *judged, int64_t first,
                       int64_t *confusion, double *numbers)
 {
-    int step = net_testing_ranks(), first_own = net_rank() < step ? net_rank() : TOGETHER;
-    for (int i = first_own; i < tested_together() && !net_signal_asked(); i += step) {
-        int64_t from = first + i * session->batch, left = judged->to - from,
-                count = left < session->batch ? left : session->batch;
-        if (count <= 0)
+    int step = net_testing_ranks();
+    for (int turn = 0; turn < tested_together(); turn += step) {
+        int i = net_rank() < step ? turn + net_rank() : TOGETHER;
+        int64_t from = first + i * session->batch, left = judged->to - from;
+        NetBatch batch = {.images = judged->images,
+                          .order = judged->order,
+                          .first = from,
+                          .count = left < session->batch ? left : session->batch,
+                          .end = judged->to};
+        if (first + turn * session->batch >= judged->to || is_asked(judged))
             break;
-        NetResult part = net_test_batch(session, &(NetBatch){.images = judged->images,
-                                                             .order = judged->order,
-                                                             .first = from,
-                                                             .count = count});
-        numbers[i] = part.loss * (double)count;
-        numbers[CORRECT] += (double)part.correct;
-        numbers[IMAGES] += (double)count;
-        numbers[ANSWERS] += (double)part.answers;
-        net_figures_add(session, count, numbers + FIGURES + i * net_sum_count(session));
-        for (int64_t k = 0; confusion && k < count; k++)
-            note_answers(session, k, confusion);
+        if (judged->fetch)
+            net_fetch_tested(judged->fetch, &batch, first + turn * session->batch, judged->to);
+        if (i < TOGETHER && left > 0)
+            test_one(session, &batch, i, confusion, numbers);
     }
     net_ranks_add(numbers, FIGURES + TOGETHER * net_sum_count(session));
 }
@@ -1258,6 +1282,6 @@ NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t 
 
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
-    return net_test_judged(session, &(NetJudged){"test", images, NULL, 0, images->count},
+    return net_test_judged(session, &(NetJudged){"test", images, NULL, 0, images->count, NULL},
                            confusion);
 }

@@ -1,7 +1,7 @@
-/* predict.c: what a network says of pictures, for people, as JSON and as a table; and the pictures
- * that it makes, where its output is one.
+/* predict.c: what a network says of pictures or of texts, for people, as JSON and as a table; and
+ * the pictures that it makes, where its output is one.
  *
- * Pictures are read and answered one by one, so a folder of any size needs the memory of one.  One
+ * They are read and answered one by one, so a folder of any size needs the memory of one.  One
  * that cannot be read is told and passed over; the others are answered all the same.
  */
 #include "runtime.h"
@@ -38,7 +38,21 @@ typedef struct Predictor {
     int count; /* of `top` */
     int64_t printed;
     int64_t index; /* of the example, where the data have several */
+    NetTextReading reading; /* of texts */
+    void *numbers;          /* a text's, [reading.length] of reading.kind */
+    int64_t said;           /* of a text's positions those that it has */
 } Predictor;
+
+static bool is_of_texts(const Predictor *predictor)
+{
+    return predictor->options->texts;
+}
+
+/* What a row is of. */
+static const char *noun_of(const Predictor *predictor)
+{
+    return is_of_texts(predictor) ? "text" : "image";
+}
 
 /* ---------------------------------------------------------------- the answer */
 
@@ -452,6 +466,28 @@ static void show_mask(const Predictor *predictor, const char *title)
     fputc('\n', predictor->out);
 }
 
+/* Of a text: each position's class, with a space between. */
+static char *steps_text(const Predictor *predictor)
+{
+    char *text = NULL, name[NAME];
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    for (int64_t i = 0; file && i < predictor->said; i++)
+        fprintf(file, "%s%s", i ? " " : "", class_name(name, predictor, predictor->made[i]));
+    if (file)
+        fclose(file);
+    return text;
+}
+
+static void show_steps(const Predictor *predictor, const char *title)
+{
+    char *steps = steps_text(predictor);
+    fprintf(predictor->out, "%s: ", SHOWN(title));
+    net_print_shown(predictor->out, steps ? steps : "");
+    fputc('\n', predictor->out);
+    free(steps);
+}
+
 static void show(const Predictor *predictor, const NetImages *images, int64_t index,
                  const char *title, int64_t label)
 {
@@ -473,7 +509,7 @@ static void show(const Predictor *predictor, const NetImages *images, int64_t in
         net_draw_image(predictor->out, predictor->made, predictor->shape);
         break;
     case MASK:
-        show_mask(predictor, title);
+        (is_of_texts(predictor) ? show_steps : show_mask)(predictor, title);
         break;
     }
     show_heads(predictor);
@@ -500,7 +536,7 @@ static cJSON *describe(const Predictor *predictor, const char *title, int64_t la
 {
     char name[NAME];
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "image", title);
+    cJSON_AddStringToObject(object, noun_of(predictor), title);
     if (predictor->kind == CLASS) {
         int64_t best = predictor->top[0];
         cJSON_AddStringToObject(object, "class", class_name(name, predictor, best));
@@ -516,6 +552,11 @@ static cJSON *describe(const Predictor *predictor, const char *title, int64_t la
         cJSON_AddItemToObject(object, "values",
                               cJSON_CreateFloatArray(predictor->logits, (int)outputs));
         describe_right(predictor, object, net_main_target(predictor->session->model), outputs);
+    } else if (is_of_texts(predictor)) {
+        cJSON *steps = cJSON_AddArrayToObject(object, "classes");
+        for (int64_t i = 0; steps && i < predictor->said; i++)
+            cJSON_AddItemToArray(
+                steps, cJSON_CreateString(class_name(name, predictor, predictor->made[i])));
     }
     describe_heads(predictor, object);
     return object;
@@ -540,7 +581,9 @@ static void put_heading(const Predictor *predictor)
 {
     FILE *out = predictor->out;
     int64_t outputs = net_outputs(predictor->session->model);
-    fputs("image", out);
+    fputs(noun_of(predictor), out);
+    if (predictor->kind == MASK)
+        fputs(",classes", out);
     if (predictor->kind == CLASS) {
         fputs(",class,probability", out);
         if (is_labelled(predictor))
@@ -581,6 +624,12 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
     if (predictor->kind == NUMBERS)
         put_right_cells(predictor, net_main_target(predictor->session->model),
                         net_outputs(predictor->session->model));
+    if (predictor->kind == MASK) {
+        char *steps = steps_text(predictor);
+        fputc(',', out);
+        net_put_cell(out, steps ? steps : "");
+        free(steps);
+    }
     put_head_cells(predictor);
     fputc('\n', out);
 }
@@ -678,6 +727,54 @@ static int64_t put_files(Predictor *predictor)
     return failed;
 }
 
+/* A text, under what it is called. */
+static bool put_text(Predictor *predictor, const char *title, const char *text, int64_t length,
+                     NetError *error)
+{
+    const NetTextReading *reading = &predictor->reading;
+    const NetModel *model = predictor->session->model;
+    NetImages one = {.count = 1, .array_count = 1};
+    one.arrays[0] = (NetArray){.name = "text",
+                               .kind = reading->kind,
+                               .shape = {1, reading->length, 1, 1, 1},
+                               .values = predictor->numbers,
+                               .stride = reading->length,
+                               .lent = true};
+    int64_t characters = net_alphabet_length(&reading->alphabet, text, length);
+    bool each = model->targets == reading->length && characters < reading->length;
+    predictor->said = each ? characters : model->targets;
+    return net_text_read(predictor->numbers, reading, text, length, title, error)
+           && put(predictor, &one, 0, title, -1, error);
+}
+
+static bool put_text_file(Predictor *predictor, const char *path, NetError *error)
+{
+    int64_t length;
+    char *text = net_read_whole(path, &length, error);
+    bool good = text && put_text(predictor, path, text, length, error);
+    free(text);
+    return good;
+}
+
+/* How many could not be answered. */
+static int64_t put_texts(Predictor *predictor)
+{
+    const NetPredict *options = predictor->options;
+    const char *prompt = options->prompt;
+    int64_t failed = 0;
+    NetError error;
+    if (prompt && !put_text(predictor, prompt, prompt, (int64_t)strlen(prompt), &error)) {
+        options->tell(&error);
+        failed++;
+    }
+    for (int64_t i = 0; i < options->paths->count && !net_signal_asked(); i++)
+        if (!put_text_file(predictor, options->paths->items[i], &error)) {
+            options->tell(&error);
+            failed++;
+        }
+    return failed;
+}
+
 /* The class of an example, where the data say it; -1: not known. */
 static int64_t label_of(const NetModel *model, const NetImages *images, int64_t index)
 {
@@ -703,6 +800,22 @@ static bool put_images(Predictor *predictor, NetError *error)
     return good;
 }
 
+/* The weights say which number a character has, or bytes are their own. */
+static bool open_reading(Predictor *predictor, NetError *error)
+{
+    enum { BYTES = 256 };
+    const NetSession *session = predictor->session;
+    NetTextReading *reading = &predictor->reading;
+    if (!session->recipe && session->model->numbers != BYTES)
+        return net_fail(error, "the weights do not say which number a character has, so they were "
+                               "trained on no texts by class: --data reads what they were");
+    if (!net_text_reading_open(reading, session->model, session->recipe, error))
+        return false;
+    predictor->numbers =
+        net_allocate((size_t)reading->length, net_kind_bytes(reading->kind), error);
+    return predictor->numbers != NULL;
+}
+
 static bool open_predictor(Predictor *predictor, NetError *error)
 {
     const NetSession *session = predictor->session;
@@ -716,7 +829,8 @@ static bool open_predictor(Predictor *predictor, NetError *error)
     predictor->pixels = net_allocate((size_t)net_shape_elements(session->image), 1, error);
     predictor->shape = session->model->output;
     return predictor->logits && predictor->made && predictor->top && predictor->pixels
-           && open_heads(predictor, error);
+           && open_heads(predictor, error)
+           && (!is_of_texts(predictor) || open_reading(predictor, error));
 }
 
 static bool check_kind(const Predictor *predictor, NetError *error)
@@ -731,7 +845,7 @@ static bool check_kind(const Predictor *predictor, NetError *error)
                         options->folder);
     if (options->folder && mkdir(options->folder, 0777) != 0 && errno != EEXIST)
         return net_fail(error, "cannot make the folder %s: %m", options->folder);
-    if (mask && !picture && (options->csv || options->json))
+    if (mask && !picture && !is_of_texts(predictor) && (options->csv || options->json))
         return net_fail(error, "the network's output has a class for each position, which a table "
                                "or JSON has no place for");
     return !(options->csv || options->json) || !picture || options->folder
@@ -747,6 +861,8 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     bool good = open_predictor(&predictor, error) && check_kind(&predictor, error);
     if (good && options->images)
         good = put_images(&predictor, error);
+    else if (good && is_of_texts(&predictor))
+        *failed = put_texts(&predictor);
     else if (good)
         *failed = put_files(&predictor);
     if (good && options->json)
@@ -756,5 +872,7 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     free(predictor.made);
     free(predictor.top);
     free(predictor.pixels);
+    net_text_reading_close(&predictor.reading);
+    free(predictor.numbers);
     return good;
 }

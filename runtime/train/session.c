@@ -225,7 +225,7 @@ NetShape net_image_size(const NetSession *session)
 
 bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels, NetError *error)
 {
-    return net_read_image(pixels, session->image, path, error);
+    return net_read_image(pixels, session->image, &session->fit, path, error);
 }
 
 bool net_load(NetSession *session, const char *path, NetError *error)

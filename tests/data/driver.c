@@ -36,11 +36,11 @@ static NetModel model_of(NetShape shape, int64_t classes, NetTarget *target)
         .input = shape, .wanted = target, .wanted_count = 1, .inputs = &input, .input_count = 1};
 }
 
-/* $SETTINGS: "path=word" lines, those that begin with a digit numbers. */
+/* $SETTINGS: "path=word" lines, those that begin with a digit numbers, with commas between. */
 static void read_settings(NetSettings *settings)
 {
     static NetValue values[16];
-    static double numbers[16];
+    static double numbers[16][4];
     static char room[4096];
     char *text = room;
     snprintf(room, sizeof room, "%s", getenv("SETTINGS") ? getenv("SETTINGS") : "");
@@ -50,11 +50,12 @@ static void read_settings(NetSettings *settings)
         *value++ = '\0';
         for (char *comma; (comma = strchr(value, ','));)
             *comma = '\n';
-        int i = settings->count++;
-        numbers[i] = strtod(value, NULL);
+        int i = settings->count++, count = 0;
         bool number = *value >= '0' && *value <= '9';
-        values[i] = (NetValue){
-            .path = line, .word = number ? NULL : value, .count = number, .numbers = &numbers[i]};
+        values[i] = (NetValue){.path = line, .word = number ? NULL : value, .numbers = numbers[i]};
+        for (char *one; number && count < 4 && (one = strsep(&value, "\n"));)
+            numbers[i][count++] = strtod(one, NULL);
+        values[i].count = count;
     }
 }
 
@@ -87,6 +88,7 @@ static bool open_source(NetData *data, char **words, NetShape shape, NetNotes *n
         .seed = 1,
         .threads = 2,
         .memory = getenv("MEMORY") ? atoll(getenv("MEMORY")) : 0,
+        .cache = getenv("CACHE"),
         .skip_broken = strchr(options, 's') != NULL,
         .test_only = strchr(options, 't') != NULL,
         .class_lines = getenv("CLASSES"),
@@ -145,58 +147,103 @@ static bool show_arrays(char **words, NetShape shape, NetError *error)
     return true;
 }
 
-/* Of a set that memory has no room for: every picture in an order, some at a time, and one by one,
- * is what it is when all are kept. */
+/* Whether the pictures of order[first], …, three at a time, are what they are when all are kept. */
+static bool check_epoch(const NetImages *images, const NetImages *all, NetPool *pool,
+                        const int32_t *order, int64_t count, NetError *error)
+{
+    size_t elements = (size_t)net_shape_elements(all->arrays[0].shape);
+    for (int64_t first = 0; first < count; first += 3) {
+        int64_t these = count - first < 3 ? count - first : 3;
+        const uint8_t *read =
+            net_stream_read(images, pool, &(NetReading){order, first, these, these, count, NULL});
+        for (int64_t i = 0; i < these; i++)
+            if (!read
+                || memcmp(read + (size_t)i * elements, net_image_at(all, order[first + i], 0),
+                          elements)
+                       != 0)
+                return net_fail(error, "picture %d differs", (int)order[first + i]);
+    }
+    return true;
+}
+
+/* Of a set that memory has no room for, by 1 to 3 threads and in other orders. */
 static bool check_stream(char **words, NetShape shape, NetError *error)
 {
     NetData all, some;
     enum { MANY = 64 };
     int32_t order[MANY];
-    uint8_t *room = net_allocate(1, (size_t)net_shape_elements(shape), error);
-    NetPool *pool = net_pool_open(2, error);
+    NetPool *pool = NULL;
+    char *cache = getenv("CACHE") ? strdup(getenv("CACHE")) : NULL;
+    unsetenv("CACHE");
     setenv("MEMORY", "1000000", 1);
     if (!open_source(&all, words, shape, NULL, error))
         return false;
+    if (cache)
+        setenv("CACHE", cache, 1);
+    free(cache);
     setenv("MEMORY", words[6], 1);
     if (!open_source(&some, words, shape, NULL, error))
         return false;
     const NetImages *images = &some.train;
-    size_t elements = (size_t)net_shape_elements(shape);
     int64_t count = images->count < MANY ? images->count : MANY;
     if (!images->stream || all.train.stream)
         return net_fail(error, "is streamed: %d, %d", images->stream != NULL,
                         all.train.stream != NULL);
     if (net_sample_digest(images) != net_sample_digest(&all.train))
         return net_fail(error, "the samples differ");
-    net_shuffle(order, count, 3, 0);
-    for (int64_t first = 0; first < count; first += 3) {
-        int64_t these = count - first < 3 ? count - first : 3;
-        const uint8_t *read =
-            net_stream_read(images, pool, order, first, these, count - first - these);
-        for (int64_t i = 0; i < these; i++)
-            if (!read
-                || memcmp(read + (size_t)i * elements,
-                          net_image_at(&all.train, order[first + i], 0), elements)
-                       != 0
-                || memcmp(net_stream_one(images, order[first + i], room),
-                          net_image_at(&all.train, order[first + i], 0), elements)
-                       != 0)
-                return net_fail(error, "picture %d differs", (int)order[first + i]);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        pool = net_pool_open(1 + epoch, error);
+        net_shuffle(order, count, 3, (uint64_t)epoch);
+        if (!pool || !check_epoch(images, &all.train, pool, order, count - epoch, error))
+            return false;
+        if (epoch < 2)
+            net_pool_close(pool);
     }
     printf("same\n");
     if (words[7]) { /* a file that is gone meanwhile */
         remove(words[7]);
         for (int64_t first = 0; first < count; first += 3)
-            net_stream_read(images, pool, NULL, first, first + 3 <= count ? 3 : count - first, 0);
+            net_stream_read(
+                images, pool,
+                &(NetReading){NULL, first, first + 3 <= count ? 3 : count - first, 3, count, NULL});
         if (!net_stream_failed(images, error))
             return net_fail(error, "a lost file is not missed");
         printf("%s\n", error->text);
     }
-    free(room);
     net_pool_close(pool);
     net_data_close(&all);
     net_data_close(&some);
     return true;
+}
+
+/* The training pictures of two epochs as a step has them, whatever their own sizes. */
+static bool show_crops(char **words, NetShape shape, NetError *error)
+{
+    NetData data;
+    NetSettings settings;
+    NetAugment augment;
+    if (!open_source(&data, words, shape, NULL, error))
+        return false;
+    read_settings(&settings);
+    const NetImages *images = &data.train;
+    NetPool *pool = net_pool_open(2, error);
+    bool good =
+        pool && images->stream && net_augment_open(&augment, &settings, shape, 1, 1, 1, error);
+    for (int epoch = 0; good && epoch < 2; epoch++) {
+        augment.epoch = (uint64_t)epoch;
+        for (int64_t i = 0; good && i < images->count; i++) {
+            const uint8_t *pixels = net_stream_read(
+                images, pool, &(NetReading){NULL, i, 1, 1, images->count, &augment});
+            good = pixels || net_stream_failed(images, error);
+            for (int64_t k = 0; pixels && k < net_shape_elements(shape); k++)
+                printf("%d ", pixels[k]);
+            printf("\n");
+        }
+    }
+    net_augment_close(&augment);
+    net_pool_close(pool);
+    net_data_close(&data);
+    return good;
 }
 
 static bool open_data(char **words, NetShape shape, NetError *error)
@@ -234,8 +281,11 @@ static bool draw(char **words, NetShape shape, NetError *error)
 static bool read_png(char **words, NetShape shape, NetError *error)
 {
     int64_t count = shape.c * shape.h * shape.w;
+    NetSettings settings;
+    read_settings(&settings);
+    const NetFit fit = net_fit_of(&settings);
     uint8_t *pixels = net_allocate((size_t)count, 1, error);
-    bool read = pixels && net_read_image(pixels, shape, words[0], error);
+    bool read = pixels && net_read_image(pixels, shape, &fit, words[0], error);
     for (int64_t i = 0; read && i < count; i++)
         printf("%d ", pixels[i]);
     free(pixels);
@@ -266,14 +316,14 @@ static bool try_damage(const char *how, size_t at, const Victim *victim, size_t 
                        NetShape shape)
 {
     NetError error;
-    remove(victim->path);  /* ext4 writes to the disk what replaces a file that was cut to nothing */
+    remove(victim->path); /* ext4 writes to the disk what replaces a file that was cut to nothing */
     FILE *file = fopen(victim->path, "wb");
     if (!file || fwrite(victim->bytes, 1, count, file) != count || fclose(file) != 0)
         return false;
     bool image = strcmp(words[0], victim->path) == 0 && !getenv("SETTINGS");
     uint8_t pixels[4096];
     NetData data;
-    bool good = image ? net_read_image(pixels, shape, words[0], &error)
+    bool good = image ? net_read_image(pixels, shape, &(NetFit){0}, words[0], &error)
                       : open_source(&data, words, shape, NULL, &error);
     if (good && !image)
         net_data_close(&data);
@@ -300,7 +350,7 @@ static bool damage(char **words, NetShape shape, NetError *error)
     return good;
 }
 
-/* driver open|arrays|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input;
+/* driver open|arrays|crops|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H, W 0: a flat input;
  * driver stream PATH C H W CLASSES SEED MEMORY [LOST];
  * driver damage PATH C H W CLASSES FILE HEADER */
 int main(int count, char **words)
@@ -314,6 +364,7 @@ int main(int count, char **words)
     bool done = strcmp(words[1], "png") == 0      ? read_png(words + 2, shape, &error)
                 : strcmp(words[1], "arrays") == 0 ? show_arrays(words + 2, shape, &error)
                 : strcmp(words[1], "stream") == 0 ? check_stream(words + 2, shape, &error)
+                : strcmp(words[1], "crops") == 0  ? show_crops(words + 2, shape, &error)
                 : strcmp(words[1], "damage") == 0 ? damage(words + 2, shape, &error)
                 : strcmp(words[1], "draw") == 0   ? draw(words + 2, shape, &error)
                                                   : open_data(words + 2, shape, &error);

@@ -80,8 +80,38 @@ CASES = [
 ]
 
 
+# `test resize(…), center_crop(…)` of a picture of another size, as the driver takes the settings.
+PICTURE = 3, 37, 52
+FITS = [
+    ([16], [12, 14]),
+    ([20], [20, 20]),
+    ([40, 30], None),
+    (None, [24, 31]),
+    (None, [40, 60]),
+    ([60], [48, 90]),
+]
+
+
+def fits():
+    numbers = np.random.default_rng(5)
+    _, height, width = PICTURE
+    slope = np.linspace(0, 120, width) + np.linspace(0, 90, height)[:, None]
+    picture = (slope[None] + numbers.integers(0, 46, PICTURE)).astype("u1")
+    yield "picture", picture
+    for size, crop in FITS:
+        out, settings = torch.from_numpy(picture), []
+        if size:
+            out = F.resize(out, size, antialias=True)
+            settings.append("test.resize.size=" + ",".join(map(str, size)))
+        if crop:
+            out = F.center_crop(out, crop)
+            settings.append("test.center_crop.size=" + ",".join(map(str, crop)))
+        yield "fit " + ";".join(settings), out.numpy()
+    yield "resized 16", F.resize(torch.from_numpy(picture), [16], antialias=True).numpy()
+
+
 def main():
-    made = {}
+    made = dict(fits())
     for name, image in images():
         made[name] = image
         for operation, *numbers in CASES:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.test_data import driver, png  # noqa: F401
 from harness import run, trainer
 from runs import few_images
 from sanitize import sanitized
@@ -48,7 +49,7 @@ int main(int argc, char **argv)
     if (fread(images, PIXELS, COUNT, stdin) != COUNT)
         return 2;
     for (int i = 0; i < COUNT; i++)
-        fwrite(net_augment_image(&augment, images[i], i, i % 2, i % 4), PIXELS, 1, stdout);
+        fwrite(net_augment_image(&augment, images[i], i, false, i % 2, i % 4), PIXELS, 1, stdout);
     net_augment_close(&augment);
     return 0;
 }
@@ -335,6 +336,104 @@ def test_augmentations_that_draw_operations():
     assert sum(same) > 20  # autocontrast has no magnitude
     one = augment(("trivial_augment", {}))
     assert 25 <= sum((one[i] != IMAGES[i]).any() for i in range(40)) < 40
+
+
+# -------------------------------------------- pictures of their own sizes
+
+
+FIXTURES = np.load(Path(__file__).parent / "torchvision.npz")
+FITS = [key.removeprefix("fit ") for key in FIXTURES if key.startswith("fit ")]
+
+
+def test_pictures_are_resized_and_cut_as_torchvision_does(driver, tmp_path):
+    """A level apart where sums end otherwise."""
+    (tmp_path / "p.png").write_bytes(png(FIXTURES["picture"].transpose(1, 2, 0), 2))
+    assert len(FITS) == 6
+    for settings in FITS:
+        expected = FIXTURES[f"fit {settings}"].astype(int)
+        words = "png", tmp_path / "p.png", *expected.shape
+        printed = run(driver, *words, env={"SETTINGS": settings}).stdout
+        apart = np.abs(np.array(printed.split(), int).reshape(expected.shape) - expected)
+        assert apart.max() <= ("resize" in settings) and (apart > 0).mean() < 0.2, settings
+
+
+def own_sizes(tmp_path):
+    """The fixtures' picture, and others of other sizes."""
+    picture = FIXTURES["picture"].transpose(1, 2, 0)
+    for i, name in enumerate("abab"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / f"{i}.png").write_bytes(png(picture[: 37 - 3 * i, : 52 - 5 * i], 2))
+    return tmp_path
+
+
+def crops(driver, folder, h, w, settings, memory=0, **more):
+    env = {"SETTINGS": f"test.center_crop.size={h},{w};{settings}", "MEMORY": str(memory)}
+    env |= {name: str(value) for name, value in more.items()}
+    printed = run(driver, "crops", folder, 3, h, w, 2, 1, env=env).stdout
+    return np.array(printed.split(), int).reshape(2, 4, 3, h, w)
+
+
+def test_training_pictures_are_cut_from_their_own_sizes(driver, tmp_path):
+    folder = own_sizes(tmp_path)
+    settings = "augment.resize.size=16;augment.random_crop=x;augment.random_crop.size=12,14"
+    made = crops(driver, folder, 12, 14, settings)
+    resized = FIXTURES["resized 16"].astype(int)
+    for epoch in 0, 1:
+        windows = (
+            np.abs(resized[:, y : y + 12, x : x + 14] - made[epoch, 0]).max()
+            for y in range(5)
+            for x in range(resized.shape[2] - 13)
+        )
+        assert sum(worst <= 1 for worst in windows) == 1
+    assert (made[0] != made[1]).any((1, 2, 3)).sum() >= 3
+    for memory in 1, 5000:
+        assert (crops(driver, folder, 12, 14, settings, memory) == made).all()
+    for _ in "made", "used":
+        again = crops(driver, folder, 12, 14, settings, CACHE=tmp_path / "cache")
+        assert (again == made).all()
+
+
+def test_a_random_crop_is_a_window_and_a_resized_one_a_part_of_the_picture(driver, tmp_path):
+    folder, picture = own_sizes(tmp_path), FIXTURES["picture"].astype(int)
+    padded = np.pad(picture, ((0, 0), (1, 1), (2, 2)))
+    settings = "augment.random_crop=x;augment.random_crop.size=28,30;augment.random_crop.padding="
+    for cut in crops(driver, folder, 28, 30, settings + "1,2")[:, 0]:
+        assert any(
+            (padded[:, y : y + 28, x : x + 30] == cut).all() for y in range(12) for x in range(27)
+        )
+    whole = "augment.random_resized_crop=x;augment.random_resized_crop.scale=1,1"
+    all_of_it = crops(driver, folder, 40, 30, f"{whole};augment.random_resized_crop.ratio=1.4,1.41")
+    expected = FIXTURES["fit test.resize.size=40,30"].astype(int)
+    assert np.abs(all_of_it[:, 0] - expected).max() <= 1  # no other form fits in it
+
+
+def test_a_picture_that_a_crop_has_no_room_in(driver, tmp_path):
+    settings = "test.center_crop.size=30,30;augment.random_crop=x;augment.random_crop.size=30,30"
+    printed = run(
+        driver, "open", own_sizes(tmp_path), 3, 30, 30, 2, 1, env={"SETTINGS": settings}, expect=1
+    ).stdout
+    assert printed == (
+        f"{tmp_path}/b/3.png is 37 x 28 pixels, and random_crop([30, 30]) has no room in it: "
+        "`augment resize` before it, or a larger padding; --skip-broken leaves it out\n"
+    )
+
+
+def test_images_in_memory_are_cut_too(driver, tmp_path):
+    images = np.random.default_rng(2).integers(0, 256, (4, 9, 11), "u1")
+    for part in "train", "test":
+        np.save(tmp_path / f"{part}_x.npy", images[:, None])
+        np.save(tmp_path / f"{part}_y.npy", np.array([0, 1, 0, 1], "u1"))
+    settings = "data.reader=arrays;test.center_crop.size=6,8"
+    env = {"SETTINGS": settings}
+    shown = run(driver, "arrays", tmp_path, 1, 6, 8, 2, 1, env=env).stdout
+    tested = shown.split("\ntest")[1].split(":")[1].split("\n")[0]
+    assert (np.array(tested.split(), int).reshape(4, 6, 8) == images[:, 2:8, 2:10]).all()
+    env["SETTINGS"] += ";augment.random_crop=x;augment.random_crop.size=6,8"
+    printed = run(driver, "crops", tmp_path, 1, 6, 8, 2, 1, env=env).stdout
+    for i, cut in enumerate(np.array(printed.split(), int).reshape(8, 6, 8)):
+        assert any(
+            (images[i % 4, y : y + 6, x : x + 8] == cut).all() for y in range(4) for x in range(4)
+        )
 
 
 NET = """network augmented {

@@ -1,6 +1,7 @@
 """Data sets as files that tell the truth and files that do not: every false one
 is one sentence that names the file, and never a crash (the driver is built with
 the address and undefined-behaviour sanitizers)."""
+import base64
 import gzip
 import os
 import re
@@ -19,7 +20,17 @@ from sanitize import sanitized
 
 @pytest.fixture(scope="module")
 def driver():
-    return sanitized.program((Path(__file__).parent / "driver.c").read_text())
+    return sanitized.program((Path(__file__).parent / "driver.c").read_text(), *WEBP_LIBRARY)
+
+
+def static_library(name):
+    found = run("gcc", f"-print-file-name={name}").stdout.strip()
+    return found if found.startswith("/") else None
+
+
+# As netc build links it: where it is.
+HAS_WEBP = static_library("libwebp.a")
+WEBP_LIBRARY = ["-Wl,-u,WebPDecodeRGBA", HAS_WEBP] if HAS_WEBP else []
 
 
 def refuse(driver, *arguments):
@@ -670,9 +681,50 @@ def test_a_jpegs_exif_turns_it_and_a_damaged_one_does_not(driver, tmp_path):
 
 
 def test_a_picture_of_a_kind_that_is_not_read_is_told_by_its_name(driver, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"RIFF\x10\0\0\0WEBPVP8 ")
+    (tmp_path / "x.png").write_bytes(b"BM\x10\0\0\0 and more of it")
     assert refuse(driver, "png", tmp_path / "x.png", 1, 4, 4) == (
-        f"{tmp_path}/x.png is a WebP file: only PNG and JPEG are read, so convert it"
+        f"{tmp_path}/x.png is a BMP file: only PNG, JPEG and WebP are read, so convert it"
+    )
+
+
+# Both of 5 x 7 of the fixtures' picture, without loss and with.
+WEBP, LOSSY_WEBP = map(
+    base64.b64decode,
+    (
+        "UklGRqoAAABXRUJQVlA4TJ0AAAAvBgABABfBOACAQtnGr/3X62yswTgAQES6m5f95+O6g5UkSaY2bHz5/ufDs9/8"
+        "h6Q+Lq+H3/4j0D/y8w9AhPx+jHwqQC5KGAxBoiEK9evzvdAICQKH9X6dnmnwwp7mvJud/C4KPT/hR+Bq0PdE+t0w"
+        "SUR62Naq28tXPTAIALBsbLatM6L/wRWIVPhzoV7nB0keTj64vZvZUO6VtPkBAA==",
+        "UklGRl4AAABXRUJQVlA4IFIAAAAQAgCdASoHAAUAAMASJQBOhgl4MhFvfqwAAP7/zNUXuqCBLNniVQiH9cnKdAoc"
+        "yFnAgWZO7MaBxBfXMTlcSruKyyWDZ+GpY7KRL3wH9TZAAAAA",
+    ),
+)
+
+
+def with_exif_of_webp(content):
+    """An extended file: the picture's chunk, then the camera's, which says that it was held upright
+    and the picture lies."""
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    chunks = b"VP8X" + struct.pack("<I", 10) + bytes([8, 0, 0, 0, 6, 0, 0, 4, 0, 0])
+    chunks += content[12:] + b"EXIF" + struct.pack("<I", len(exif)) + exif
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+
+
+@pytest.mark.skipif(not HAS_WEBP, reason="libwebp-dev is not installed")
+def test_webp(driver, tmp_path):
+    pixels = np.load(Path(__file__).parent / "torchvision.npz")["picture"][:, :5, :7].astype(int)
+    assert (read_png(driver, tmp_path, WEBP, 3, 5, 7) == pixels).all()
+    turned = read_png(driver, tmp_path, with_exif_of_webp(WEBP), 3, 7, 5)
+    assert (turned == np.rot90(pixels, -1, (1, 2))).all()
+    assert np.abs(read_png(driver, tmp_path, LOSSY_WEBP, 3, 5, 7) - pixels).mean() < 25
+
+
+def test_without_libwebp_its_files_are_told_with_what_to_do(tmp_path):
+    """The library itself asks for it weakly."""
+    text = (Path(__file__).parent / "driver.c").read_text()
+    (tmp_path / "x.webp").write_bytes(WEBP)
+    assert refuse(c_program(text), "png", tmp_path / "x.webp", 3, 5, 7) == (
+        f"{tmp_path}/x.webp is a WebP file, and this program was built without libwebp: install "
+        "libwebp-dev and build it again, or convert the file"
     )
 
 
@@ -737,6 +789,9 @@ VICTIMS = {
     ),
     "jpeg": (lambda folder: image_victim(folder, "x.jpg", JPEG, (1, 8, 8)), 1000, 2),
 }
+if HAS_WEBP:
+    VICTIMS["webp"] = (lambda folder: image_victim(folder, "x", WEBP, (3, 5, 7)), 40, 1)
+    VICTIMS["lossy webp"] = (lambda folder: image_victim(folder, "x", LOSSY_WEBP, (3, 5, 7)), 40, 1)
 
 
 @pytest.mark.parametrize("what", VICTIMS)

@@ -51,15 +51,15 @@ SHAPE = 1, 6, 4
 def test_folders_in_folders_without_parts_and_strangers(driver, tmp_path):
     for name in "cat/1.png cat/deep/er/2.png dog/3.png".split():
         picture(tmp_path, name)
-    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.webp .git/HEAD".split():
+    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.bmp .git/HEAD".split():
         picture(tmp_path, name, b"")
     picture(tmp_path, "scripts/run.sh", b"")
     notes, parts, classes, _ = shown(driver, tmp_path, 2, *SHAPE)
     assert classes == ["cat", "dog"]
     assert parts["train"]["class"].tolist() == [0, 0, 1] and parts["test"]["count"] == 0
     assert notes == [
-        f"{tmp_path} has 4 files that are no PNG or JPEG by name, left out: "
-        "Thumbs.db, .DS_Store, 4.webp, …",
+        f"{tmp_path} has 4 files that are no PNG, JPEG or WebP by name, left out: "
+        "Thumbs.db, .DS_Store, 4.bmp, …",
         f"{tmp_path} has no test beside its training images: all 3 are trained on, "
         "and none is tested with",
     ]
@@ -114,7 +114,7 @@ def test_a_set_that_memory_has_no_room_for_is_what_it_is(driver, tmp_path):
     for i in range(23):
         picture(tmp_path, f"{'abc'[i % 3]}/{i:02}.png", png(GREY // (i + 1), 0))
     lost = tmp_path / "b" / "16.png"
-    for memory in 1, 24 * 5:
+    for memory in 1, 24 * 5, 24 * 22:
         printed = run(driver, "stream", tmp_path, *SHAPE, 3, 1, memory).stdout
         assert printed == "same\n"
     printed = run(driver, "stream", tmp_path, *SHAPE, 3, 1, 24, lost).stdout
@@ -122,6 +122,44 @@ def test_a_set_that_memory_has_no_room_for_is_what_it_is(driver, tmp_path):
         f"same\ncannot read {lost}: No such file or directory: "
         "it could be read when the data were opened\n"
     )
+
+
+def test_a_cache_of_decoded_pictures(driver, tmp_path):
+    """Used while its pictures are the same files, made anew else, and never half."""
+    folder, cache = tmp_path / "d", tmp_path / "c"
+    for i in range(12):
+        picture(folder, f"train/{'abc'[i % 3]}/{i:02}.png", png(GREY // (i + 1), 0))
+        picture(folder, f"test/{'abc'[i % 3]}/{i:02}.png", png(GREY // (i + 2), 0))
+
+    def streamed():
+        return run(driver, "stream", folder, *SHAPE, 3, 1, 1, env={"CACHE": str(cache)})
+
+    plain = run(driver, "stream", folder, *SHAPE, 3, 1, 1).stdout
+    assert plain == streamed().stdout == "same\n"
+    files = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert sorted(path.name.split("-")[1] for path in files) == ["test.pictures", "train.pictures"]
+    assert streamed().stdout == "same\n"
+    assert files == {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    words = "arrays", folder, *SHAPE, 3, 1
+    told = run(driver, *words, env={"CACHE": str(cache)}).stdout
+    assert "note" not in told
+    picture(folder, "train/b/01.png", png(GREY // 9, 0))
+    told = run(driver, *words, env={"CACHE": str(cache)}).stdout
+    assert told.count("is made anew: its pictures have changed") == 1
+    train = next(path for path in files if "train" in path.name)
+    whole = train.read_bytes()
+    for damaged in whole[:20], whole[:-1], whole[:24] + b"\xff" * 8 + whole[32:], b"":
+        train.write_bytes(damaged)
+        assert "is made anew" in run(driver, *words, env={"CACHE": str(cache)}).stdout
+        assert len(train.read_bytes()) == len(whole)
+    picture(folder, "train/b/01.png", png(GREY, 0)[:50])
+    notes, refused = shown(driver, folder, 3, *SHAPE, expect=1, CACHE=cache)
+    assert "is not made, for some of its pictures cannot be read" in notes[-1]
+    assert "train/b/01.png is cut off" in refused
+    notes, parts, _, _ = shown(driver, folder, 3, *SHAPE, OPTIONS="s", CACHE=cache)
+    assert parts["train"]["count"] == 11 and "1 of 12 pictures are left out" in notes
+    not_a_folder = run(driver, *words, env={"CACHE": str(train)}, expect=1).stdout
+    assert not_a_folder.startswith(f"cannot write {train}/") or "Not a directory" in not_a_folder
 
 
 def test_more_classes_than_a_byte_has(driver, tmp_path):

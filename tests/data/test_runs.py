@@ -37,12 +37,31 @@ def test_memory_changes_no_result_and_a_lost_picture_loses_no_weights(tmp_path):
     shutil.rmtree(folder / "train")
     picture(folder, "test/a/Thumbs.db", b"")
     few = run(program, "test", "--data", folder, "--weights", saved, "--memory", "1B")
-    assert few.stdout == whole and "1 file that is no PNG or JPEG by name" in few.stderr
+    assert few.stdout == whole and "1 file that is no PNG, JPEG or WebP by name" in few.stderr
     picture(folder, "test/a/00.png", b"\x89PNG")
     left = run(program, "predict", "--data", folder, "--weights", saved, "--skip-broken")
     assert "1 of 40 pictures are left out" in left.stderr
     told = run(program, "train", "--memory", "2 PB", expect=2).stderr
     assert "--memory 2 PB: a size, as 2GB or 512MB, is expected" in told
+
+
+def test_pictures_cut_from_their_own_sizes_make_the_same_weights_however_they_are_read(tmp_path):
+    recipe = (
+        'data "there";  validation 0.2;  test resize(7), center_crop([6, 4])\n'
+        "augment resize(7), random_crop([6, 4], padding=1), horizontal_flip;"
+    )
+    program, folder = trainer(NETWORK.replace('data "there";', recipe)), tmp_path / "d"
+    for i in range(30):
+        content = png(np.roll(GREY, i)[: 12 - i % 3, : 8 - i % 2], 0)
+        picture(folder, f"{'abc'[i % 3]}/{i:02}.png", content)
+    train = program, "train", "--data", folder, "--epochs", 3
+    run(*train, "--save", tmp_path / "w")
+    run(*train, "--save", tmp_path / "w1", "--memory", "1B", "--threads", 3)
+    run(*train, "--max-steps", 4, "--checkpoint", tmp_path / "c")
+    run(*train, "--resume", tmp_path / "c", "--save", tmp_path / "w2", "--memory", "500B")
+    assert len({(tmp_path / name).read_bytes() for name in ("w", "w1", "w2")}) == 1
+    told = run(program, "test", "--data", folder, "--weights", tmp_path / "w").stdout
+    assert "of 30)" in told, told
 
 
 def rows(path, numbers, colours="red blue"):

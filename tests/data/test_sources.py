@@ -481,6 +481,14 @@ def victim(folder, reader):
             else:
                 out.write(safetensors(**arrays))
         return path, (2, 0, 0), path, 60
+    if reader == "text":
+        path = folder / "t.txt"
+        path.write_text("aä€b😀" * 6)
+        return path, (2, 0, 0), path, 100
+    if reader == "texts":
+        for name in "abc":
+            picture(folder, f"train/{name}/1.txt", "aä€b😀".encode())
+        return folder, (2, 0, 0), folder / "train" / "b" / "1.txt", 100
     if reader == "masks":
         mask_folder(folder / "m")
         return folder / "m", (1, 12, 8), folder / "m" / "train" / "masks" / "1.png", 60
@@ -489,7 +497,7 @@ def victim(folder, reader):
     return folder, (1, 0, 4), folder / "a" / "1.wav", 44
 
 
-@pytest.mark.parametrize("reader", "csv npy npz safetensors masks audio".split())
+@pytest.mark.parametrize("reader", "csv npy npz safetensors masks audio text texts".split())
 def test_every_cut_and_every_bit_of_a_header(driver, tmp_path, reader):
     """Nothing crashes, hangs, or asks for memory it has no use for; a refusal names the file, and
     what is cut is refused unless what is left is whole."""
@@ -508,12 +516,13 @@ def test_every_cut_and_every_bit_of_a_header(driver, tmp_path, reader):
             **LIMITS,
             "SETTINGS": f"data.reader={name}",
             "OPTIONS": "m" if reader == "masks" else "",
+            **({"NUMBERS": "9"} if reader.startswith("text") else {}),
         },
     ).stdout.splitlines()
     assert len(lines) == size + 8 * min(header, size)
     for line in lines:
         how, at, told = re.fullmatch(r"(cut|bit) (\d+): (.*)", line, re.S).groups()
         assert told == "read" or str(tmp_path) in told and "out of memory" not in told, line
-        whole = reader == "csv" or (reader == "masks" and int(at) >= size - 12)
+        whole = reader in ("csv", "text", "texts") or (reader == "masks" and int(at) >= size - 12)
         assert told != "read" or how == "bit" or whole, line
     assert any(line.startswith("cut") and "read" not in line[-4:] for line in lines)

@@ -83,7 +83,8 @@ def test_json_says_the_likeliest(folder):
 def test_a_table_of_a_folder(folder, tmp_path):
     notes = predict(folder, "in/", "-o", tmp_path / "t.csv").stderr
     assert (
-        "in has 2 files that are no PNG or JPEG by name, left out: .hidden.png, notes.txt" in notes
+        "in has 2 files that are no PNG, JPEG or WebP by name, left out: .hidden.png, notes.txt"
+        in notes
     )
     printed = predict(folder, "in", "--csv").stdout
     assert (tmp_path / "t.csv").read_text() == printed
@@ -114,7 +115,7 @@ def test_one_that_cannot_be_read_stops_none(folder, tmp_path):
 @pytest.mark.parametrize(
     "options, status, told",
     [
-        (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe or .jfif"),
+        (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe, .jfif or .webp"),
         (["nowhere.png"], 1, "nowhere.png"),
         (["in", "-o", "x.txt"], 2, "F.csv, F.json or DIR/ is expected"),
         (["in", "-o", "made/"], 1, "the network's output is no picture to put into made"),
@@ -146,3 +147,65 @@ def test_pictures_that_a_network_makes(folder, tmp_path):
         assert (decode_png((tmp_path / "out" / name).read_bytes()) == wanted).all()
     told = run(made, "predict", "--weights", tmp_path / "w", "in", "--csv", cwd=folder, expect=1)
     assert "output is a picture: --output DIR/" in told.stderr
+
+
+# ------------------------------------------------------------------ texts
+
+TEXTS = """network moods {
+    input [6] of 4
+    embedding(2) as votes
+    sum(axis=0) as sums
+}
+train { data text("there");  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 4;  epochs 1 }
+"""
+STEPS = """network capitals {
+    input [6] of 256
+    embedding(2) as votes
+}
+train { data arrays("there");  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 4;  epochs 1 }
+"""
+
+
+def test_texts_by_class(tmp_path):
+    """Each ä votes for the second class, each b for the first; what fills up has no vote."""
+    votes = np.array([[0, 1], [2, 0], [0, 0], [0, 0]], "f4")
+    names = {"class_names": "bad\ngood", "data_recipe": "\\u00e4\nb\nc"}
+    write_safetensors(tmp_path / "w", {"votes.weight": votes}, names)
+    (tmp_path / "in").mkdir()
+    for name, text in ("1", "äääääb"), ("2", "bäc"), ("3", "bädly"):
+        (tmp_path / f"in/{name}.txt").write_text(text)
+    words = trainer(TEXTS, "--kernels=reference"), "predict", "--weights", "w"
+    result = run(*words, "--json", "--prompt", "ää", "in", cwd=tmp_path, expect=1)
+    said = json.loads(result.stdout)
+    assert [(one["text"], one["class"]) for one in said] == [
+        ("ää", "good"),
+        ("in/1.txt", "good"),
+        ("in/2.txt", "bad"),
+    ]
+    assert said[0]["probability"] == pytest.approx(1 / (1 + np.exp(-2)), rel=1e-5)
+    assert "in/3.txt: byte 3 begins 'd', which is none of the 3 characters" in result.stderr
+    table = run(*words, "--csv", "--prompt", "cb,", "in/2.txt", cwd=tmp_path, expect=1).stdout
+    assert table.splitlines() == ["text,class,probability", "in/2.txt,bad,0.731059"]
+    assert "ää: good, 88.1 %" in run(*words, "--prompt", "ää", cwd=tmp_path).stdout
+    for wrong, told in (
+        ([], "predict needs texts: --prompt TEXT"),
+        (["in", "--data", "in"], "predict takes text files or --data, not both"),
+        (["--prompt", "b", "--data", "in"], "predict takes --prompt or --data, not both"),
+    ):
+        assert told in run(*words, *wrong, cwd=tmp_path, expect=2).stderr
+    write_safetensors(tmp_path / "w", {"votes.weight": votes})
+    told = run(*words, "--prompt", "b", cwd=tmp_path, expect=1).stderr
+    assert "the weights do not say which number a character has" in told
+
+
+def test_a_class_for_each_byte_of_a_text(tmp_path):
+    votes = np.zeros((256, 2), "f4")
+    votes[ord("A") : ord("Z") + 1, 1] = 1
+    write_safetensors(tmp_path / "w", {"votes.weight": votes}, {"class_names": "small\nlarge"})
+    words = trainer(STEPS, "--kernels=reference"), "predict", "--weights", "w"
+    said = json.loads(run(*words, "--json", "--prompt", "aBcD", cwd=tmp_path).stdout)
+    assert said == [{"text": "aBcD", "classes": ["small", "large", "small", "large"]}]
+    (tmp_path / "t").write_text("Beyond its end")
+    table = run(*words, "--csv", "t", cwd=tmp_path).stdout
+    assert table == "text,classes\nt,large small small small small small\n"
+    assert run(*words, "t", cwd=tmp_path).stdout == "t: " + table[15:]

@@ -151,6 +151,25 @@ def test_ranks_leave_the_same_images_to_be_judged_by(tmp_path):
     assert "validation_loss" in written[0][1][-1] and all(one == written[0] for one in written)
 
 
+def test_ranks_leave_out_the_same_broken_pictures(tmp_path):
+    """Each looks at its own, and all are told."""
+    made, folder, written = program(CONVOLUTIONS), tmp_path / "d", []
+    shutil.copytree(data(), folder)
+    for name in "train/4/4.png", "train/7/77.png", "test/5/5.png":
+        (folder / name).write_bytes((folder / name).read_bytes()[:60])
+    for ranks, more in (0, {}), (3, APART):
+        start = ["mpirun", "-n", ranks] if ranks else []
+        words = ["train", "--quiet", "--data", folder, "--skip-broken", "--validation", 0.2]
+        result = run(*start, made, *words, "--save", tmp_path / "w", env={**MPI, **more})
+        told = [line.split("note: ")[1] for line in result.stderr.splitlines() if "note: " in line]
+        written.append(((tmp_path / "w").read_bytes(), told))
+    assert written[0] == written[1]
+    assert [line for line in written[0][1] if "left out" in line] == [
+        f"2 of {IMAGES} pictures are left out",
+        "1 of 20 pictures are left out",
+    ]
+
+
 def test_only_rank_0_speaks():
     result = run(
         "mpirun",

@@ -228,7 +228,9 @@ static void show_picture(const uint8_t *bytes, size_t size, int64_t channels)
     uint8_t pixels[3 * 5 * 7];
     NetError error;
     write_file("picture", bytes, size);
-    net_read_image(pixels, (NetShape){3, channels, 5, 7, 0}, "picture", &error);
+    const NetShape shape = {3, channels, 5, 7, 1};
+    net_read_image(pixels, shape, &(NetFit){0}, "picture", &error);
+    net_read_image(pixels, shape, &(NetFit){.resize = {6}, .crop = {5, 7}}, "picture", &error);
 }
 
 /* First byte: which reader, and whether it reads for testing, by a recipe of its own. */
