@@ -857,8 +857,8 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* `step`: from one probability to the next. */
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities,
                        int64_t step);
-/* What a network says of one example: its logits and their softmax, [classes] each, and those of its
- * named outputs that are not NULL. */
+/* What a network says of one example: its logits and their softmax, [classes] each, and those of
+ * its named outputs that are not NULL. */
 typedef struct NetAnswered {
     float *logits, *probabilities;
     float *outputs[NET_MAX_OUTPUTS];

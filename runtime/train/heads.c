@@ -1,6 +1,6 @@
-/* heads.c: a network's outputs besides the last one that losses hold against something of the data:
- * a number beside a class, a second class.  They have figures, and `predict` says them.  What stands
- * in an `aside` is of training only and none of them.
+/* heads.c: a network's outputs besides the last one that losses hold against something of the
+ * data: a number beside a class, a second class.  They have figures, and `predict` says them.
+ * What stands in an `aside` is of training only and none of them.
  */
 #include "runtime.h"
 
@@ -21,8 +21,8 @@ static NetMeaning meaning_of(const NetModel *model, const NetLoss *loss)
     return strcmp(loss->name, "bce_with_logits") == 0 ? NET_OUTPUT_LABELS : NET_OUTPUT_NUMBERS;
 }
 
-/* The first loss of an output says what that is; a loss of several outputs, as `cosine(a, b)`, has a
- * target of another shape than theirs. */
+/* The first loss of an output says what that is; a loss of several outputs, as `cosine(a, b)`, has
+ * a target of another shape than theirs. */
 int net_find_heads(NetHead heads[NET_MAX_HEADS], const NetModel *model)
 {
     int count = 0;

@@ -11,8 +11,8 @@
  * Of other outputs that losses read (heads.c) it says, with their names in front, accuracy, or what
  * it says of numbers.
  *
- * Numbers are in the target's own unit (units.c).  An image's part is kept with the image and added in their order, and what is counted is whole
- * numbers, so no number of threads is in a result.
+ * Numbers are in the target's own unit (units.c).  An image's part is kept with the image and added
+ * in their order, and what is counted is whole numbers, so no number of threads is in a result.
  */
 #include "runtime.h"
 
@@ -149,7 +149,7 @@ static void note_values(NetSession *session, double *sums, const real *first, in
     }
 }
 
-/* An image's, zeroed: which 0 is the last output's, behind it the heads' are; NULL: none are kept. */
+/* An image's, zeroed: which 0 is the last output's, then come the heads'; NULL: none are kept. */
 static double *sums_of(NetSession *session, int64_t image, int which)
 {
     double *sums = session->figure_sums;

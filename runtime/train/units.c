@@ -2,8 +2,8 @@
  *
  * What a loss of numbers holds an output against may be standardised: less the mean, over the
  * deviation, both of the training examples, value by value.  Which targets are, the train section
- * says (compiler/graph/training_units.c).  The two numbers belong to the weights, whose outputs mean
- * nothing without them, so they go into the weights' __metadata__ as `target.mean` and
+ * says (compiler/graph/training_units.c).  The two numbers belong to the weights, whose outputs
+ * mean nothing without them, so they go into the weights' __metadata__ as `target.mean` and
  * `target.std`, of a target with a name as `target.NAME.mean`; whoever reads weights that say
  * nothing, PyTorch's, takes outputs as they are.  Only here and where targets are loaded does
  * anyone know of it: answers and figures are in the target's own unit.

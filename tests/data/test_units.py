@@ -1,5 +1,5 @@
-"""Targets in units of their own, and a network's other outputs: what a loss, `test` and `predict` say
-of a table against NumPy, what goes with the weights, and where nothing is standardised."""
+"""Targets in units of their own, and a network's other outputs: what a loss, `test` and `predict`
+say of a table against NumPy, what goes with the weights, and where nothing is standardised."""
 import json
 import re
 import shutil
