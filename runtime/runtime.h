@@ -1197,8 +1197,8 @@ typedef struct NetPredict {
 bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
                           int64_t *failed, NetError *error);
 
-/* train/sheet.c: pictures of one size in the tiles of one: groups in rows, `together` tiles of a group
- * side by side.  Of more than NET_MAX_TILES groups it has the first. */
+/* train/sheet.c: pictures of one size in the tiles of one: groups in rows, `together` tiles of a
+ * group side by side.  Of more than NET_MAX_TILES groups it has the first. */
 enum { NET_MAX_TILES = 256 };
 typedef struct NetSheet {
     NetShape tile; /* [1 or 3, h, w] */

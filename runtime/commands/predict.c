@@ -13,7 +13,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcasecmp(text + length - tail, end) == 0;
 }
 
-/* A table, JSON, a picture of all, or a folder of pictures, as the name says; false: it says none of them. */
+/* A table, JSON, a picture of all, or a folder of pictures, as the name says; false: it says none
+ * of them. */
 static bool take_output(const Request *request, NetPredict *options)
 {
     const char *path = request->output;

@@ -1,5 +1,5 @@
-/* sheet.c: many pictures of one size as one, in tiles.  Those that belong together, as what goes into
- * a network and what comes out, stand side by side, and farther from the others.
+/* sheet.c: many pictures of one size as one, in tiles.  Those that belong together, as what goes
+ * into a network and what comes out, stand side by side, and farther from the others.
  */
 #include "runtime.h"
 
