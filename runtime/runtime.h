@@ -948,6 +948,10 @@ const NetStored *net_stored_of(const NetTensorFile *file, const NetModel *model,
 bool net_stored_fits(const NetStored *tensor, const NetParameter *parameter); /* by its shape */
 /* Whether a tensor of a file is none that the network, its optimizer or a profiler has. */
 bool net_is_extra(const NetModel *model, const char *name);
+/* Of a larger network's weights this one's: the file has each of them, and may have others. */
+bool net_weights_read_part(NetSession *session, const NetTensorFile *file, NetError *error);
+/* net_load of such weights. */
+bool net_load_part(NetSession *session, const char *path, NetError *error);
 /* train/foreign.c: tensors by the network's names, without the words of PyTorch's wrappers. */
 bool net_tensors_unwrap(NetTensorFile *file, const NetModel *model, NetError *error);
 bool net_has_name(const NetModel *model, const char *name);
@@ -1243,15 +1247,35 @@ typedef struct NetPredict {
     const char *prompt;      /* … behind this one; NULL: there is none */
     const NetImages *images; /* … the first `count` of these, which have labels */
     int64_t count;
-    int top;                             /* classes that are told */
-    bool top_given;                      /* then all have columns */
-    bool json, csv;                      /* at most one; neither: for people */
-    const char *folder;                  /* for the pictures that a network makes; NULL */
+    int top;            /* classes that are told */
+    bool top_given;     /* then all have columns */
+    bool json, csv;     /* at most one; neither: for people */
+    const char *folder; /* for the pictures that a network makes; NULL */
+    const char *sheet;  /* a PNG for all of them, beside what they are made of; NULL */
     void (*tell)(const NetError *error); /* of a picture that cannot be answered */
 } NetPredict;
 /* *failed: how many pictures could not be answered, each told. */
 bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,
                           int64_t *failed, NetError *error);
+
+/* train/sheet.c: pictures of one size in the tiles of one: groups in rows, `together` tiles of a
+ * group side by side.  Of more than NET_MAX_TILES groups it has the first. */
+enum { NET_MAX_TILES = 256 };
+typedef struct NetSheet {
+    NetShape tile; /* [1 or 3, h, w] */
+    int together;
+    int64_t groups, columns;
+    int64_t scale; /* a pixel is a square of so many */
+    int64_t gap;   /* between groups */
+    int64_t height, width;
+    uint8_t *pixels; /* [height][width][channels] */
+} NetSheet;
+bool net_sheet_open(NetSheet *sheet, int64_t groups, int together, NetShape tile, NetError *error);
+/* Pixels [1 or the tile's channels][h][w], no larger than the tile, in whose middle they are. */
+void net_sheet_put(const NetSheet *sheet, int64_t group, int number, const uint8_t *pixels,
+                   NetShape shape);
+bool net_sheet_write(const NetSheet *sheet, const char *path, NetError *error);
+void net_sheet_close(NetSheet *sheet);
 
 /* train/look.c: the filters of the first convolution and, of a picture, each layer's output, as PNG
  * files in the folder, which is made; they are listed on `out`.  picture NULL: no outputs. */
@@ -1293,6 +1317,8 @@ uint8_t *net_encode_png(const uint8_t *pixels, int64_t height, int64_t width, in
                         size_t *bytes, NetError *error);
 bool net_write_png(const char *path, const uint8_t *pixels, int64_t height, int64_t width,
                    int channels, NetError *error);
+/* Of a class below 256 the red (channel 0), green or blue in which it is shown. */
+uint8_t net_class_colour(int class, int channel);
 /* Classes, [h][w], as a PNG of these numbers with a palette. */
 bool net_write_mask(const char *path, const uint8_t *classes, int64_t height, int64_t width,
                     NetError *error);

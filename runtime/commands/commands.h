@@ -127,6 +127,8 @@ int64_t net_batch_of(const Request *request); /* images that are computed at onc
 /* NULL: *error says why; net_close() it. */
 NetSession *net_open_session(const Request *request, bool training, NetError *error);
 NetSession *net_open_training_session(const Request *request, NetError *error);
+/* Of --weights; with --partial they may be a larger network's that has all of this one's. */
+bool net_load_weights(NetSession *session, const Request *request, NetError *error);
 /* With the weights of --weights; tells what they bring. */
 NetSession *net_open_trained(const Request *request, NetError *error);
 /* The file of --resume or --init, if there is one: rank 0's. */

@@ -34,11 +34,26 @@ NetSession *net_open_session(const Request *request, bool training, NetError *er
     return session;
 }
 
+/* A refusal says where a part of the file would do. */
+bool net_load_weights(NetSession *session, const Request *request, NetError *error)
+{
+    NetError ignored;
+    if (request->partial)
+        return net_load_part(session, request->weights, error);
+    if (net_load(session, request->weights, error))
+        return true;
+    size_t used = strlen(error->text);
+    if (net_load_part(session, request->weights, &ignored))
+        snprintf(error->text + used, sizeof error->text - used,
+                 ": --partial takes what this network has");
+    return false;
+}
+
 NetSession *net_open_trained(const Request *request, NetError *error)
 {
     NetSession *session = net_open_session(request, false, error);
     NetNotes notes = {0};
-    if (session && !net_load(session, request->weights, error)) {
+    if (session && !net_load_weights(session, request, error)) {
         net_close(session);
         return NULL;
     }

@@ -13,7 +13,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcasecmp(text + length - tail, end) == 0;
 }
 
-/* A table, JSON, or a folder of pictures, as the name says; false: it says none of them. */
+/* A table, JSON, a picture of all, or a folder of pictures, as the name says; false: it says none
+ * of them. */
 static bool take_output(const Request *request, NetPredict *options)
 {
     const char *path = request->output;
@@ -25,7 +26,9 @@ static bool take_output(const Request *request, NetPredict *options)
     bool folder = ends_with(path, "/") || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
     if (folder)
         options->folder = path;
-    return folder || ends_with(path, ".csv") || ends_with(path, ".json");
+    else if (ends_with(path, ".png"))
+        options->sheet = path;
+    return folder || options->sheet || ends_with(path, ".csv") || ends_with(path, ".json");
 }
 
 /* To standard output, or whole to a file. */
@@ -33,7 +36,7 @@ static bool predict(const Request *request, NetSession *session, const NetPredic
                     int64_t *failed, NetError *error)
 {
     NetOutput output;
-    if (!request->output || options->folder)
+    if (!request->output || options->folder || options->sheet)
         return net_predict_pictures(session, options, stdout, failed, error);
     if (!net_create(&output, request->output, error))
         return false;
@@ -104,7 +107,7 @@ int net_command_predict(Request *request)
     if (misuse)
         return net_complain(MISUSE, "%s", misuse);
     if (!take_output(request, &options))
-        return net_complain(MISUSE, "--output %.300s: F.csv, F.json or DIR/ is expected",
+        return net_complain(MISUSE, "--output %.300s: F.csv, F.json, F.png or DIR/ is expected",
                             request->output);
     if (options.json && options.csv)
         return net_complain(MISUSE, "a table or JSON: give one");

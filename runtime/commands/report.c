@@ -9,7 +9,7 @@ static bool report_answers(Request *request, NetReport *report, NetData *data, N
     bool good = net_open_data(request, data, NULL, &notes, error)
                 && net_open_validation(request, data, net_seed_of(request), &notes, error)
                 && (report->session = net_open_session(request, training, error))
-                && net_load(report->session, request->weights, error);
+                && net_load_weights(report->session, request, error);
     if (good)
         net_normal_settle(report->session, &request->settings, request->weights, &notes);
     net_tell_notes(&notes);

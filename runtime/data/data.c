@@ -1,7 +1,7 @@
 /* data.c: finds the images that a run asked for and checks that they are ones
  * the network can take, so that everything after it can trust shapes and labels.
  *
- * A source is "synthetic", the name of a known set, or a directory.  A named
+ * A source is "synthetic", "noise", the name of a known set, or a directory.  A named
  * set is looked for in $NET_DATA/NAME and in data/NAME.  What a directory holds
  * is told from its files' names.
  */
@@ -353,6 +353,8 @@ static const struct Reader *find_reader(const NetOpening *opening)
 
 static bool read_data(NetData *data, const NetOpening *opening, NetError *error)
 {
+    if (strcmp(opening->source, "noise") == 0)
+        return net_read_noise(data, opening, error);
     const struct Reader *reader = find_reader(opening);
     data->drawn = strcmp(opening->source, "synthetic") == 0;
     if (opening->model->numbers || (reader && !reader->shared))

@@ -16,11 +16,19 @@ enum { COLOURS = 256 };
 /* Of PASCAL VOC's masks: the bits of a class, three at a time from the lowest on, are bits of red,
  * green and blue, from the highest on.  Everingham et al. 2010, "The PASCAL Visual Object Classes
  * Challenge". */
+uint8_t net_class_colour(int class, int channel)
+{
+    int value = 0;
+    for (int bit = channel; bit < 8; bit += 3)
+        value |= (class >> bit & 1) << (7 - bit / 3);
+    return (uint8_t)value;
+}
+
 static void make_palette(uint8_t palette[COLOURS][3])
 {
     for (int class = 0; class < COLOURS; class ++)
-        for (int bit = 0; bit < 8; bit++)
-            palette[class][bit % 3] |= (uint8_t)((class >> bit & 1) << (7 - bit / 3));
+        for (int channel = 0; channel < 3; channel++)
+            palette[class][channel] = net_class_colour(class, channel);
 }
 
 /* palette NULL: none. */

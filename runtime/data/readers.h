@@ -117,6 +117,8 @@ typedef struct NetMemory {
 NetMemory net_share_memory(const NetOpening *opening, int64_t train, int64_t test);
 /* data/masks.c: pictures, and of each a picture of its pixels' classes. */
 bool net_read_masks(NetData *data, const NetOpening *opening, NetError *error);
+/* data/noise.c: normal numbers for each input, to test with only. */
+bool net_read_noise(NetData *data, const NetOpening *opening, NetError *error);
 /* data/audio.c: recordings by class. */
 bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error);
 extern const NetFileKind net_wave_files;

@@ -47,6 +47,14 @@ static int64_t find_character(const Writer *writer, const char *at, int *length)
     return -1;
 }
 
+static int64_t count_characters(const Writer *writer)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < writer->numbers; i++)
+        count += is_character(writer, i);
+    return count;
+}
+
 static bool read_prompt(Writer *writer, NetError *error)
 {
     int length;
@@ -56,7 +64,7 @@ static bool read_prompt(Writer *writer, NetError *error)
             return net_fail(error,
                             "the prompt's `%.4s` begins with none of the %" PRId64
                             " characters that the network was trained on",
-                            at, writer->numbers);
+                            at, count_characters(writer));
         writer->text[writer->written++] = number;
     }
     return true;

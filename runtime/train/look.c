@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_TILES = 256, TILE = 48, GAP = 2, BESIDE = 32 }; /* channels; pixels; a grey */
-
 typedef struct Look {
     NetHook hook; /* the first member: what the session is given */
     NetSession *session;
@@ -59,41 +57,23 @@ static uint8_t shade(Range range, float value)
                : 0;
 }
 
-/* One tile at its place, each value a square of `scale` pixels. */
-static void put_tile(uint8_t *pixels, int64_t row_pixels, const Tiles *tiles, int64_t number,
-                     int64_t top, int64_t left, int64_t scale)
-{
-    int64_t plane = tiles->h * tiles->w;
-    const float *tile = tiles->values + number * tiles->channels * plane;
-    Range range = range_of(tiles, tile);
-    for (int64_t i = 0; i < tiles->channels * plane; i++) {
-        int64_t channel = i / plane, y = i % plane / tiles->w, x = i % tiles->w;
-        uint8_t grey = shade(range, tile[i]);
-        for (int64_t k = 0; k < scale * scale; k++) {
-            int64_t at = (top + y * scale + k / scale) * row_pixels + left + x * scale + k % scale;
-            pixels[at * tiles->channels + channel] = grey;
-        }
-    }
-}
-
 static bool write_tiles(const Tiles *tiles, const char *path, NetError *error)
 {
-    int64_t count = tiles->count < MAX_TILES ? tiles->count : MAX_TILES,
-            columns = (int64_t)ceil(sqrt((double)count)), rows = (count + columns - 1) / columns;
-    int64_t larger = tiles->h > tiles->w ? tiles->h : tiles->w,
-            scale = larger < TILE ? TILE / larger : 1;
-    int64_t height = rows * (tiles->h * scale + GAP) + GAP,
-            width = columns * (tiles->w * scale + GAP) + GAP;
-    size_t elements = (size_t)(height * width * tiles->channels);
-    uint8_t *pixels = net_allocate(elements, 1, error);
-    if (!pixels)
-        return false;
-    memset(pixels, BESIDE, elements);
-    for (int64_t i = 0; i < count; i++)
-        put_tile(pixels, width, tiles, i, GAP + i / columns * (tiles->h * scale + GAP),
-                 GAP + i % columns * (tiles->w * scale + GAP), scale);
-    bool good = net_write_png(path, pixels, height, width, tiles->channels, error);
-    free(pixels);
+    NetShape shape = {.rank = 3, .c = tiles->channels, .h = tiles->h, .w = tiles->w};
+    int64_t elements = net_shape_elements(shape);
+    NetSheet sheet = {0};
+    uint8_t *shades = net_allocate((size_t)elements, 1, error);
+    bool good = shades && net_sheet_open(&sheet, tiles->count, 1, shape, error);
+    for (int64_t i = 0; good && i < sheet.groups; i++) {
+        const float *tile = tiles->values + i * elements;
+        Range range = range_of(tiles, tile);
+        for (int64_t k = 0; k < elements; k++)
+            shades[k] = shade(range, tile[k]);
+        net_sheet_put(&sheet, i, 0, shades, shape);
+    }
+    good = good && net_sheet_write(&sheet, path, error);
+    net_sheet_close(&sheet);
+    free(shades);
     return good;
 }
 
@@ -112,7 +92,7 @@ static bool write_named(const Look *look, const Tiles *tiles, const char *kind, 
     if (good)
         fprintf(look->out, "%s: %s, %" PRId64 " of %" PRId64 "x%" PRId64 "%s\n", SHOWN(name), what,
                 tiles->count, tiles->h, tiles->w,
-                tiles->count > MAX_TILES ? ", the first 256" : "");
+                tiles->count > NET_MAX_TILES ? ", the first 256" : "");
     free(name);
     return good;
 }

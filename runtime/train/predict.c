@@ -33,7 +33,8 @@ typedef struct Predictor {
     float *logits, *probabilities;
     NetAnswered answer;     /* those two, and the heads' outputs */
     float *heads;           /* their memory */
-    uint8_t *pixels, *made; /* the input; the output as [h][w][channels] and as [channels][h][w] */
+    uint8_t *pixels, *made; /* the input; the output as [channels][h][w], of a mask its classes */
+    NetSheet sheet;
     int64_t *top;
     int count; /* of `top` */
     int64_t printed;
@@ -672,6 +673,78 @@ static bool write_made(const Predictor *predictor, const char *title, NetError *
     return good;
 }
 
+/* ---------------------------------------------------------------- on one sheet */
+
+/* Whether what goes in is a picture, which stands beside what comes out. */
+static bool shows_input(const Predictor *predictor)
+{
+    const NetImages *images = predictor->options->images;
+    int64_t channels = predictor->session->image.c;
+    return (!images || images->arrays[0].kind == NET_PIXELS) && (channels == 1 || channels == 3);
+}
+
+static int64_t count_of(const NetPredict *options)
+{
+    if (!options->images)
+        return options->paths->count;
+    return options->count < options->images->count ? options->count : options->images->count;
+}
+
+/* Its tiles have room for the larger of the two. */
+static bool open_sheet(Predictor *predictor, NetError *error)
+{
+    bool input = shows_input(predictor);
+    int64_t count = count_of(predictor->options);
+    NetShape tile = predictor->shape, image = predictor->session->image;
+    if (count > NET_MAX_TILES)
+        return net_fail(error,
+                        "%s has room for %d pictures, and %" PRId64 " are asked for: --output DIR/ "
+                        "takes them one by one",
+                        predictor->options->sheet, NET_MAX_TILES, count);
+    for (int64_t i = 0; !predictor->options->images && i < count; i++)
+        if (net_same_file(predictor->options->sheet, predictor->options->paths->items[i]))
+            return net_fail(error, "%s would replace a picture that it is made of",
+                            predictor->options->sheet);
+    tile.c = predictor->kind == MASK || (input && image.c == 3) ? 3 : tile.c;
+    if (input) {
+        tile.h = image.h > tile.h ? image.h : tile.h;
+        tile.w = image.w > tile.w ? image.w : tile.w;
+    }
+    return net_sheet_open(&predictor->sheet, count, input ? 2 : 1, tile, error);
+}
+
+static bool put_mask(const Predictor *predictor, int number, NetError *error)
+{
+    NetShape shape = predictor->shape;
+    int64_t plane = shape.h * shape.w;
+    uint8_t *colours = net_allocate((size_t)(3 * plane), 1, error);
+    shape.c = 3;
+    for (int64_t i = 0; colours && i < 3 * plane; i++)
+        colours[i] = net_class_colour(predictor->made[i % plane], (int)(i / plane));
+    if (colours)
+        net_sheet_put(&predictor->sheet, predictor->printed, number, colours, shape);
+    free(colours);
+    return colours != NULL;
+}
+
+static bool put_on_sheet(const Predictor *predictor, const NetImages *images, int64_t index,
+                         NetError *error)
+{
+    const NetSheet *sheet = &predictor->sheet;
+    int output = sheet->together - 1;
+    if (output > 0) {
+        const uint8_t *pixels = images->stream ? net_stream_one(images, index, predictor->pixels)
+                                               : net_image_at(images, index, 0);
+        if (!pixels)
+            return !net_stream_failed(images, error);
+        net_sheet_put(sheet, predictor->printed, 0, pixels, predictor->session->image);
+    }
+    if (predictor->kind == MASK)
+        return put_mask(predictor, output, error);
+    net_sheet_put(sheet, predictor->printed, output, predictor->made, predictor->shape);
+    return true;
+}
+
 /* ---------------------------------------------------------------- all of them */
 
 static bool put(Predictor *predictor, const NetImages *images, int64_t index, const char *title,
@@ -683,11 +756,13 @@ static bool put(Predictor *predictor, const NetImages *images, int64_t index, co
         return false;
     answer_labels(predictor);
     bool good = !options->folder || write_made(predictor, title, error);
+    if (good && options->sheet)
+        good = put_on_sheet(predictor, images, index, error);
     if (good && options->json)
         good = put_json(predictor, title, label, error);
     else if (good && options->csv)
         put_row(predictor, title, label);
-    else if (good && !options->folder)
+    else if (good && !options->folder && !options->sheet)
         show(predictor, images, index, title, label);
     predictor->printed += good;
     return good;
@@ -843,6 +918,11 @@ static bool check_kind(const Predictor *predictor, NetError *error)
                         "the network's output is no picture to put into %s/: --output F.csv or "
                         "F.json takes what it says",
                         options->folder);
+    if (options->sheet && !picture)
+        return net_fail(error,
+                        "the network's output is no picture for %s: --output F.csv or F.json takes "
+                        "what it says",
+                        options->sheet);
     if (options->folder && mkdir(options->folder, 0777) != 0 && errno != EEXIST)
         return net_fail(error, "cannot make the folder %s: %m", options->folder);
     if (mask && !picture && !is_of_texts(predictor) && (options->csv || options->json))
@@ -858,13 +938,16 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     Predictor predictor = {.session = session, .options = options, .out = out};
     predictor.kind = kind_of(session, options->images);
     *failed = 0;
-    bool good = open_predictor(&predictor, error) && check_kind(&predictor, error);
+    bool good = open_predictor(&predictor, error) && check_kind(&predictor, error)
+                && (!options->sheet || open_sheet(&predictor, error));
     if (good && options->images)
         good = put_images(&predictor, error);
     else if (good && is_of_texts(&predictor))
         *failed = put_texts(&predictor);
     else if (good)
         *failed = put_files(&predictor);
+    if (good && options->sheet && predictor.printed > 0)
+        good = net_sheet_write(&predictor.sheet, options->sheet, error);
     if (good && options->json)
         fputs(predictor.printed ? "\n]\n" : "[]\n", out);
     free(predictor.logits);
@@ -874,5 +957,6 @@ bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *
     free(predictor.pixels);
     net_text_reading_close(&predictor.reading);
     free(predictor.numbers);
+    net_sheet_close(&predictor.sheet);
     return good;
 }

@@ -228,15 +228,26 @@ bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixe
     return net_read_image(pixels, session->image, &session->fit, path, error);
 }
 
-bool net_load(NetSession *session, const char *path, NetError *error)
+static bool load(NetSession *session, const char *path, bool part, NetError *error)
 {
     NetTensorFile file;
     if (!net_tensors_open(&file, path, error))
         return false;
     bool good = net_tensors_unwrap(&file, session->model, error)
-                && net_weights_read(session, NULL, &file, NULL, error);
+                && (part ? net_weights_read_part(session, &file, error)
+                         : net_weights_read(session, NULL, &file, NULL, error));
     net_tensors_close(&file);
     return good;
+}
+
+bool net_load(NetSession *session, const char *path, NetError *error)
+{
+    return load(session, path, false, error);
+}
+
+bool net_load_part(NetSession *session, const char *path, NetError *error)
+{
+    return load(session, path, true, error);
 }
 
 bool net_save(const NetSession *session, const char *path, NetError *error)

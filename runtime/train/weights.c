@@ -155,7 +155,9 @@ static bool report(const Differences *differences, NetError *error)
     return false;
 }
 
-static bool compare_network(const NetTensorFile *file, const NetModel *model, NetError *error)
+/* `part`: the file may be of a larger network. */
+static bool compare_network(const NetTensorFile *file, const NetModel *model, bool part,
+                            NetError *error)
 {
     Differences differences = {0};
     for (int i = 0; i < model->parameter_count; i++) {
@@ -163,19 +165,23 @@ static bool compare_network(const NetTensorFile *file, const NetModel *model, Ne
         compare(file, stored ? stored->name : model->parameters[i].path, &model->parameters[i],
                 &differences);
     }
-    compare_extra(file, model, &differences);
+    if (!part)
+        compare_extra(file, model, &differences);
     return report(&differences, error) && compare_aliases(file, model, error);
 }
 
 /* -------------------------------------------------------------- reading */
 
-static bool read_class_names(NetSession *session, const NetTensorFile *file, NetError *error)
+/* Of a part they may be the whole's alone. */
+static bool read_class_names(NetSession *session, const NetTensorFile *file, bool part,
+                             NetError *error)
 {
+    NetError of_others;
     const char *lines = net_tensors_metadata(file, CLASS_NAMES);
-    if (lines)
-        return net_name_classes(session, lines, file->path, error);
+    if (lines && net_name_classes(session, lines, file->path, part ? &of_others : error))
+        return true;
     net_forget_classes(session);
-    return true;
+    return !lines || part;
 }
 
 real *net_parameter_values(const NetSession *session, const NetParameter *parameter)
@@ -308,18 +314,32 @@ static bool take_average(NetSession *session, NetAverage *average, const NetTens
     return each_trained(session, file, read_trained, error);
 }
 
-bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
-                      NetNotes *notes, NetError *error)
+/* Of a part the normalisation too may be of other channels. */
+static double *read_normal(const NetSession *session, const NetTensorFile *file, bool part,
+                           NetError *error)
+{
+    double *normal = net_normal_read(session, file, error);
+    size_t numbers = NET_NORMAL_PARTS * (size_t)session->image.c;
+    if (normal || !part)
+        return normal;
+    normal = net_allocate(numbers, sizeof *normal, error);
+    if (normal)
+        memcpy(normal, session->own_normal, numbers * sizeof *normal);
+    return normal;
+}
+
+static bool read_weights(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
+                         bool part, NetNotes *notes, NetError *error)
 {
     const NetModel *model = session->model;
     bool averaged = optimizer && has_trained(file);
     if (optimizer && optimizer->average.weights && !averaged)
         net_note(notes, "%s has no averaged weights, which begin as the weights are", file->path);
-    double *normal = net_normal_read(session, file, error);
-    bool good = normal && compare_network(file, model, error)
+    double *normal = read_normal(session, file, part, error);
+    bool good = normal && compare_network(file, model, part, error)
                 && (!averaged || each_trained(session, file, check_trained, error))
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
-                && read_class_names(session, file, error)
+                && read_class_names(session, file, part, error)
                 && net_recipe_set(session, net_tensors_metadata(file, RECIPE), error)
                 && net_units_read(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
@@ -330,6 +350,17 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
     free(normal);
     net_weights_changed(session);
     return good;
+}
+
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
+                      NetNotes *notes, NetError *error)
+{
+    return read_weights(session, optimizer, file, false, notes, error);
+}
+
+bool net_weights_read_part(NetSession *session, const NetTensorFile *file, NetError *error)
+{
+    return read_weights(session, NULL, file, true, NULL, error);
 }
 
 /* -------------------------------------------------------------- writing */

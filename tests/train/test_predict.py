@@ -117,8 +117,9 @@ def test_one_that_cannot_be_read_stops_none(folder, tmp_path):
     [
         (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe, .jfif or .webp"),
         (["nowhere.png"], 1, "nowhere.png"),
-        (["in", "-o", "x.txt"], 2, "F.csv, F.json or DIR/ is expected"),
+        (["in", "-o", "x.txt"], 2, "F.csv, F.json, F.png or DIR/ is expected"),
         (["in", "-o", "made/"], 1, "the network's output is no picture to put into made"),
+        (["in", "-o", "made.png"], 1, "the network's output is no picture for made.png"),
         (["in", "--csv", "--json"], 2, "a table or JSON"),
         (["in", "--top", "0"], 2, "a whole number from 1"),
     ],
@@ -209,3 +210,84 @@ def test_a_class_for_each_byte_of_a_text(tmp_path):
     table = run(*words, "--csv", "t", cwd=tmp_path).stdout
     assert table == "text,classes\nt,large small small small small small\n"
     assert run(*words, "t", cwd=tmp_path).stdout == "t: " + table[15:]
+
+
+@pytest.fixture(scope="module")
+def mover(tmp_path_factory):
+    """A network that moves a picture by one, and its weights."""
+    made, kernel = tmp_path_factory.mktemp("mover"), np.zeros((1, 1, 3, 3), "f4")
+    kernel[0, 0, 1, 0] = 1
+    write_safetensors(made / "w", {"conv.weight": kernel})
+    return trainer(MAKES, "--kernels=reference"), "predict", "--weights", made / "w"
+
+
+def test_a_sheet_has_each_picture_beside_its_input(mover, folder, tmp_path):
+    shown = FOUND[:3]
+    run(*mover, *shown, "-o", tmp_path / "s.png", cwd=folder)
+    sheet, scale = decode_png((tmp_path / "s.png").read_bytes()), 8
+    side, columns = SIDE * scale, 2
+    assert sheet.shape == (2 * (side + 8) + 8, columns * (2 * side + 2 + 8) + 8)
+    for number, source in enumerate(shown):
+        pixels = decode_png((folder / source).read_bytes())
+        moved = np.zeros_like(pixels)
+        moved[:, 1:] = pixels[:, :-1]
+        row, column = divmod(number, columns)
+        top, left = 8 + row * (side + 8), 8 + column * (2 * side + 2 + 8)
+        for place, wanted in (left, pixels), (left + side + 2, moved):
+            tile = sheet[top : top + side, place : place + side]
+            assert (tile == wanted.repeat(scale, 0).repeat(scale, 1)).all()
+    assert (sheet[-side - 8 :, 2 * side + 2 + 2 * 8 :] == 32).all()  # there is no fourth
+
+
+def test_what_no_sheet_can_be(mover, folder, tmp_path):
+    (tmp_path / "a.png").write_bytes((folder / "in/b.png").read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"none")
+    told = run(*mover, "a.png", "-o", "./a.png", cwd=tmp_path, expect=1).stderr
+    assert "./a.png would replace a picture that it is made of" in told
+    words = "--data", "synthetic", "--count", 257, "-o", "s.png"
+    told = run(*mover, *words, cwd=tmp_path, expect=1).stderr
+    assert "s.png has room for 256 pictures, and 257 are asked for: --output DIR/" in told
+    run(*mover, "broken.png", "-o", "s.png", cwd=tmp_path, expect=1)
+    assert not (tmp_path / "s.png").exists()
+
+
+def noise(tmp_path, *options):
+    """[examples][3]: by how much each of three numbers drawn is larger than a fourth one."""
+    words = "--data", "noise", "--json", "--top", 4, "--count", 3000, *options
+    said = json.loads(run(program(), "predict", "--weights", tmp_path / "w", *words).stdout)
+    shares = [{top["index"]: top["probability"] for top in one["top"]} for one in said]
+    return np.array([[np.log(one[i] / one[0]) for i in (1, 2, 3)] for one in shares])
+
+
+def test_noise_is_normal(tmp_path):
+    """Logits that are one number of the input each: a difference of two has a variance of 2."""
+    weight = np.eye(4, 36, dtype="f4")
+    write_safetensors(tmp_path / "w", {"fc.weight": weight, "fc.bias": np.zeros(4, "f4")})
+    drawn = noise(tmp_path)
+    assert np.abs(drawn.mean(0)).max() < 0.1
+    assert np.cov(drawn.T) == pytest.approx(np.eye(3) + 1, abs=0.15)
+    assert np.mean(np.abs(drawn) < np.sqrt(2)) == pytest.approx(0.683, abs=0.02)
+    assert (noise(tmp_path) == drawn).all() and (noise(tmp_path, "--seed", 2) != drawn).any()
+
+
+def test_a_part_of_a_larger_networks_weights(folder, tmp_path):
+    state = read_safetensors(folder / "w")
+    whole = predict(folder, "in", "--csv").stdout
+    more = {**state, "encoder.weight": np.ones((2, 2), "f4")}
+    names = {"class_names": "\n".join(CLASSES), "normalize.mean": "0", "normalize.std": "1"}
+    write_safetensors(tmp_path / "more", more, names)
+    words = "predict", "--weights", tmp_path / "more", "in", "--csv"
+    told = run(program(), *words, cwd=folder, expect=1).stderr
+    assert "has encoder.weight, [2, 2], which this network has not: --partial takes what" in told
+    assert run(program(), *words, "--partial", cwd=folder).stdout == whole
+    write_safetensors(tmp_path / "more", {**more, "fc.bias": np.ones(3, "f4")}, names)
+    told = run(program(), *words, "--partial", cwd=folder, expect=1).stderr
+    assert "fc.bias is [3], and [4] in this network" in told
+    told = run(program(), *words, cwd=folder, expect=1).stderr
+    assert "--partial" not in told
+    others = {"class_names": "one\ntwo", "normalize.mean": "0.5,0.5,0.5"}
+    write_safetensors(tmp_path / "more", more, others)
+    answered = run(program(), *words, "--partial", cwd=folder).stdout
+    assert [row["class"] for row in csv.DictReader(io.StringIO(answered))] == [
+        str(CLASSES.index(row["class"])) for row in csv.DictReader(io.StringIO(whole))
+    ]
