@@ -1602,7 +1602,7 @@ class Writer:
             several = outputs if len(outputs) > 1 else ()
             line = call(name, *several, **named)
             line += f", output={outputs[0]}" if len(outputs) == 1 else ""
-            held = target == "y" or (target and (several or self.chance(0.3)))
+            held = target and (target == "y" or outputs or self.chance(0.3))
             line += f", target=held{len(self.losses)}" if held else ""
         self.random = kept
         return line
