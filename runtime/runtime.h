@@ -746,7 +746,7 @@ typedef struct NetBatch {
 int64_t net_input_elements(const NetModel *model); /* of all inputs: from a grain's to the next's */
 bool net_open_further(NetSession *session, NetError *error);
 void net_normalise_further(NetSession *session); /* as session->normal says */
-/* A grain's; of lanes without an image the index is -1. */
+/* A grain's, by the index of each lane's image. */
 void net_load_further(const NetSession *session, const NetBatch *batch, real *grain,
                       const int64_t *indices);
 /* Pixels to lanes, normalised, in one pass or in two. */
@@ -758,7 +758,7 @@ void net_place_further_floats(const NetModel *model, const float *const *further
 void net_place_image(const NetSession *session, const NetImages *images, int64_t index, real *to);
 /* Whether an input's values are bytes as the vectors' loops take them: pixels, or a text. */
 bool net_is_bytes(const NetArray *array, int64_t numbers);
-/* A grain's values of any kind, as they are; of lanes without an image the index is -1. */
+/* A grain's values of any kind, as they are, likewise. */
 void net_load_array(real *to, const NetArray *array, const NetBatch *batch, const int64_t *indices,
                     int lanes);
 

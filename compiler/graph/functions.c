@@ -31,6 +31,9 @@ struct FunctionState {
     bool broken; /* told: it makes nothing */
 };
 
+/* The calls of sum and mean in a loss, whose numbers are the sums' own in both kinds of terms. */
+typedef LIST(const Expr *) SumCalls;
+
 /* The right side of one function, with what its parameters stand for. */
 typedef struct Evaluation {
     Builder *b;
@@ -39,7 +42,8 @@ typedef struct Evaluation {
     const Term **values; /* by parameter; NULL: unknown */
     Span use;            /* of a call or a statement, for whose numbers it is; none: no source */
     struct Evaluation *outer;
-    LossForm *loss; /* of a loss, whose sums it gets; NULL: of a function */
+    LossForm *loss;  /* of a loss, whose sums it gets; NULL: of a function */
+    SumCalls *calls; /* of a loss: found in plain terms, known in simplified ones */
 } Evaluation;
 
 static const Term *evaluate_term(Evaluation *e, const Expr *expr);
@@ -545,30 +549,22 @@ static const Term *call_function(Evaluation *e, const Expr *call, FunctionState 
     const Term **values = NEW_ARRAY(const Term *, (size_t)callee->def->params.count + 1);
     if (callee->broken || !bind_call(e, call, callee, values))
         return NULL;
-    Evaluation inner = {e->b, callee, e->terms, values, call->span, e, NULL};
+    Evaluation inner = {e->b, callee, e->terms, values, call->span, e, NULL, NULL};
     return evaluate_term(&inner, callee->def->value);
 }
 
-/* sum(…) and mean(…), of a loss: over the elements of what they read. */
-static const Term *sum_term(Evaluation *e, const Expr *call)
+static bool is_mean(const Expr *call)
 {
-    bool mean = strcmp(call->word, "mean") == 0;
-    if (call->arguments.count != 1 || call->arguments.items[0].name != NULL) {
-        Diagnostic *d = function_error(
-            e, call->arguments.count == 0 ? "missing-argument" : "too-many-arguments", call->span,
-            "%s takes one value", call->word);
-        diag_help(d, "%s(p*t)", call->word);
-        return NULL;
-    }
+    return strcmp(call->word, "mean") == 0;
+}
+
+/* What a sum is over is what it reads as it is written: `k*p` is of p's elements where k is 0. */
+static const Term *found_sum(Evaluation *e, const Expr *call, const Term *body)
+{
     if (e->loss->sums.count == MAX_LOSS_SUMS) {
         function_error(e, "too-large", call->span, "a loss has more than %d sums", MAX_LOSS_SUMS);
         return NULL;
     }
-    const Expr *value = call->arguments.items[0].value;
-    const Term *body =
-        want_number(e, evaluate_term(e, value), value->span, format("`%s`", call->word));
-    if (body == NULL)
-        return NULL;
     bool reads = false;
     for (int i = 0; i < e->function->form.tensors; i++)
         reads |= term_reads(e->terms, body, i);
@@ -576,7 +572,35 @@ static const Term *sum_term(Evaluation *e, const Expr *call)
         function_error(e, "value-type", call->span, "%s of what reads no tensor", call->word);
         return NULL;
     }
-    return add_loss_sum(e->loss, body, mean);
+    push(e->calls, call);
+    return add_loss_sum(e->loss, body, is_mean(call));
+}
+
+static const Term *known_sum(Evaluation *e, const Expr *call, const Term *body)
+{
+    int k = 0;
+    while (e->calls->items[k] != call)
+        k++;
+    e->loss->sums.items[k].body = body;
+    return tensor_term(e->terms, LOSS_SUM + k);
+}
+
+/* sum(…) and mean(…), of a loss: over the elements of what they read. */
+static const Term *sum_term(Evaluation *e, const Expr *call)
+{
+    if (call->arguments.count != 1 || call->arguments.items[0].name != NULL) {
+        Diagnostic *d = function_error(
+            e, call->arguments.count == 0 ? "missing-argument" : "too-many-arguments", call->span,
+            "%s takes one value", call->word);
+        diag_help(d, "%s(p*t)", call->word);
+        return NULL;
+    }
+    const Expr *value = call->arguments.items[0].value;
+    const Term *body =
+        want_number(e, evaluate_term(e, value), value->span, format("`%s`", call->word));
+    if (body == NULL)
+        return NULL;
+    return e->terms->plain ? found_sum(e, call, body) : known_sum(e, call, body);
 }
 
 static const Term *call_term(Evaluation *e, const Expr *call)
@@ -662,9 +686,9 @@ static const Term *evaluate_term(Evaluation *e, const Expr *expr)
 
 /* The right side; NULL: told. */
 static const Term *evaluate_function(Builder *b, FunctionState *state, Terms *terms,
-                                     const Term **values, Span use, LossForm *loss)
+                                     const Term **values, Span use, LossForm *loss, SumCalls *calls)
 {
-    Evaluation e = {b, state, terms, values, use, NULL, loss};
+    Evaluation e = {b, state, terms, values, use, NULL, loss, calls};
     const Expr *value = state->def->value;
     const Term *term = want_number(&e, evaluate_term(&e, value), value->span,
                                    loss != NULL ? "a loss" : "a function's result");
@@ -827,6 +851,44 @@ static const Term **parameter_terms(const FunctionState *state, Terms *terms, co
     return values;
 }
 
+static bool is_sound_function(Builder *b, FunctionState *state)
+{
+    Terms *terms = new_terms(false);
+    return evaluate_function(b, state, terms, parameter_terms(state, terms, NULL), (Span){0}, NULL,
+                             NULL)
+           != NULL;
+}
+
+static LossForm *new_loss_form(bool plain)
+{
+    LossForm *form = NEW(LossForm);
+    form->terms = new_terms(plain);
+    return form;
+}
+
+/* Of simplified terms and of plain ones, with the same sums: of a choice that is made by
+ * simplifying one side alone is met, and the other's sums are 0.  false: told. */
+static bool make_loss_forms(Builder *b, FunctionState *state, const ArgValue *args, Span use,
+                            const LossForm **simplified, const LossForm **as_written)
+{
+    LossForm *form = new_loss_form(false), *plain = new_loss_form(true);
+    SumCalls calls = {0};
+    *simplified = form;
+    *as_written = plain;
+    plain->value = evaluate_function(
+        b, state, plain->terms, parameter_terms(state, plain->terms, args), use, plain, &calls);
+    if (plain->value == NULL)
+        return false;
+    for (int k = 0; k < calls.count; k++)
+        push(&form->sums, ((LossSum){NULL, is_mean(calls.items[k])}));
+    form->value = evaluate_function(b, state, form->terms,
+                                    parameter_terms(state, form->terms, args), use, form, &calls);
+    for (int k = 0; k < calls.count; k++)
+        if (form->sums.items[k].body == NULL)
+            form->sums.items[k].body = number_term(form->terms, 0);
+    return form->value != NULL;
+}
+
 static void check_function(Builder *b, FunctionState *state)
 {
     if (state->state != NOT_CHECKED)
@@ -835,11 +897,10 @@ static void check_function(Builder *b, FunctionState *state)
     state->broken |= !describe_function(b, state);
     state->op = function_template(&state->form);
     if (!state->broken) {
-        LossForm loss = {.terms = new_terms(false)};
-        const Term *value =
-            evaluate_function(b, state, loss.terms, parameter_terms(state, loss.terms, NULL),
-                              (Span){0}, state->def->loss ? &loss : NULL);
-        state->broken |= value == NULL;
+        const LossForm *form, *plain;
+        state->broken |= state->def->loss
+                             ? !make_loss_forms(b, state, NULL, (Span){0}, &form, &plain)
+                             : !is_sound_function(b, state);
     }
     state->state = CHECKED;
 }
@@ -882,11 +943,11 @@ static const Operator *make_operator(Builder *b, FunctionState *state, const Arg
     Terms *terms = new_terms(false), *plain_terms = new_terms(true);
     bool given = state->form.args[0].name != NULL;
     const Term *value = evaluate_function(b, state, terms, parameter_terms(state, terms, args),
-                                          given ? use : (Span){0}, NULL);
+                                          given ? use : (Span){0}, NULL, NULL);
     if (value == NULL)
         return NULL;
     const Term *plain = evaluate_function(
-        b, state, plain_terms, parameter_terms(state, plain_terms, args), (Span){0}, NULL);
+        b, state, plain_terms, parameter_terms(state, plain_terms, args), (Span){0}, NULL, NULL);
     return plain == NULL ? NULL
                          : function_operator(&state->form, ++b->made_functions, terms, value,
                                              plain_terms, plain);
@@ -919,24 +980,12 @@ bool find_own_loss(const Builder *b, const char *name, const FunctionForm **form
     return state != NULL;
 }
 
-/* Of simplified terms or of plain ones; NULL: told. */
-static LossForm *make_loss_form(Builder *b, FunctionState *state, const ArgValue *args, bool plain,
-                                Span use)
-{
-    LossForm *form = NEW(LossForm);
-    form->terms = new_terms(plain);
-    form->value = evaluate_function(b, state, form->terms,
-                                    parameter_terms(state, form->terms, args), use, form);
-    return form->value != NULL ? form : NULL;
-}
-
 const Operator *own_loss(Builder *b, const char *name, const ArgValue *args, int outputs, Span use)
 {
     FunctionState *state = find_state(b, name);
     bool given = state->form.args[0].name != NULL;
-    const LossForm *form = make_loss_form(b, state, args, false, given ? use : (Span){0});
-    if (form == NULL)
-        return NULL;
-    const LossForm *plain = make_loss_form(b, state, args, true, (Span){0});
-    return plain != NULL ? own_loss_operator(&state->form, outputs, form, plain) : NULL;
+    const LossForm *form, *plain;
+    return make_loss_forms(b, state, args, given ? use : (Span){0}, &form, &plain)
+               ? own_loss_operator(&state->form, outputs, form, plain)
+               : NULL;
 }

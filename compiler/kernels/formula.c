@@ -353,8 +353,14 @@ static void mark_values(const One *one, const Term *term)
         one->values[term->part[1]->id] = true;
         one->values[term->id] |= second;
         return;
+    case TERM_EXP:
+    case TERM_SQRT:
+    case TERM_TANH:
+    case TERM_SIGMOID:
+        one->values[term->id] = true;
+        return;
     }
-    one->values[term->id] = true;
+    one->values[term->id] |= term->kind == TERM_POWER && second;
     for (int i = 0; i < count; i++)
         one->values[term->part[i]->id] = true;
 }

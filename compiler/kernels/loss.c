@@ -53,7 +53,7 @@ static Shape widened(Shape a, Shape b)
 
 Shape loss_domain(const LossUse *use, int sum, int *bad)
 {
-    const LossForm *form = use->form;
+    const LossForm *form = use->plain ? use->plain : use->form;
     const Term *body = form->sums.items[sum].body;
     Shape domain = shape_of(1, 1, 1, 1);
     *bad = -1;
@@ -133,10 +133,25 @@ static const Term *term_of(const LossForm *form, int sum)
     return sum < 0 ? form->value : form->sums.items[sum].body;
 }
 
-/* Whether the derivative of a sum's body, or of the value, is not 0. */
+/* Whether the value is made with it: what a choice among numbers leaves out is not. */
+static bool counts(const LossForm *form, int sum)
+{
+    bool read = term_reads(form->terms, form->value, LOSS_SUM + sum);
+    for (int later = sum + 1; later < form->sums.count && !read; later++)
+        read = term_reads(form->terms, form->sums.items[later].body, LOSS_SUM + sum)
+               && counts(form, later);
+    return read;
+}
+
+/* Whether the derivative of a sum's body, or of the value, is not 0.  Of plain terms there is none
+ * to look at. */
 static bool varies(const LossForm *form, int sum, int number)
 {
-    return !is_number_of(derive_term(form->terms, term_of(form, sum), number), 0);
+    const Term *term = term_of(form, sum);
+    if (sum >= 0 && !counts(form, sum))
+        return false;
+    return form->terms->plain ? term_reads(form->terms, term, number)
+                              : !is_number_of(derive_term(form->terms, term, number), 0);
 }
 
 void derive_loss(const LossForm *form, int tensors)
@@ -200,16 +215,60 @@ static const char *per_element(const Writer *w, int sum)
                : "";
 }
 
-static void write_sums(Writer *w)
+/* Whether the gradient of an input is made with this sum's factor: for a derivative in it, or for
+ * the factor of an earlier sum that is. */
+static bool needs_factor(const LossForm *form, int sum, int input)
 {
-    for (int k = 0; k < w->use->form->sums.count; k++) {
+    bool needs = varies(form, sum, input);
+    for (int earlier = 0; earlier < sum; earlier++)
+        needs |= varies(form, sum, LOSS_SUM + earlier) && needs_factor(form, earlier, input);
+    return needs;
+}
+
+/* Whether the gradient of an input is made with this sum's result: a derivative that is written
+ * reads it, or a later sum that one reads. */
+static bool gradient_reads(const LossForm *form, int sum, int input)
+{
+    for (int m = -1; m < form->sums.count; m++) {
+        const Term *term = term_of(form, m);
+        if (m >= 0 && !counts(form, m))
+            continue;
+        if (term_reads(form->terms, derive_term(form->terms, term, input), LOSS_SUM + sum))
+            return true;
+        for (int k = 0; k < form->sums.count; k++)
+            if (needs_factor(form, k, input)
+                && term_reads(form->terms, derive_term(form->terms, term, LOSS_SUM + k),
+                              LOSS_SUM + sum))
+                return true;
+    }
+    for (int m = sum + 1; m < form->sums.count; m++)
+        if (term_reads(form->terms, form->sums.items[m].body, LOSS_SUM + sum) && counts(form, m)
+            && gradient_reads(form, m, input))
+            return true;
+    return false;
+}
+
+/* `input` -1: in the forward pass.  The plain loops backwards have all results at hand. */
+static bool needs_sum(const Writer *w, int sum, int input)
+{
+    return counts(form_of(w), sum)
+           && (input < 0 || w->plain || gradient_reads(w->use->form, sum, input));
+}
+
+static void write_sums(Writer *w, int input)
+{
+    for (int k = 0; k < form_of(w)->sums.count; k++) {
         const char *name = format("sum%d", k);
+        if (!needs_sum(w, k, input))
+            continue;
         open_sum(w, name, domain_of(w, k));
         write_term(w, k, -1);
         kernel_line(w->kernel, "part += value;");
         close_sum(w, name);
         if (*per_element(w, k))
             kernel_line(w->kernel, "%s = %s%s;", name, name, per_element(w, k));
+        if (w->plain && input >= 0)
+            kernel_line(w->kernel, "(void)%s;", name);
     }
 }
 
@@ -245,29 +304,6 @@ static void write_value(Writer *w)
 
 /* ------------------------------------------------------------- the way back */
 
-/* Which sums' results the gradient of the input is made of, or any factor that it needs. */
-static bool needs_sums(const LossForm *form, int tensors)
-{
-    for (int k = 0; k < form->sums.count; k++)
-        for (int m = -1; m < form->sums.count; m++) {
-            const Term *slope = derive_term(form->terms, term_of(form, m), LOSS_SUM + k);
-            for (int n = 0; n < form->sums.count; n++)
-                if (term_reads(form->terms, slope, LOSS_SUM + n))
-                    return true;
-        }
-    for (int k = 0; k < form->sums.count; k++)
-        for (int n = 0; n < form->sums.count; n++)
-            if (term_reads(form->terms, form->sums.items[k].body, LOSS_SUM + n))
-                return true;
-    for (int i = 0; i < tensors; i++) {
-        const Term *slope = derive_term(form->terms, form->value, i);
-        for (int n = 0; n < form->sums.count; n++)
-            if (term_reads(form->terms, slope, LOSS_SUM + n))
-                return true;
-    }
-    return false;
-}
-
 /* The sum of a later sum's derivatives in an earlier one. */
 static void write_inner(Writer *w, int later, int earlier)
 {
@@ -278,20 +314,10 @@ static void write_inner(Writer *w, int later, int earlier)
     close_sum(w, name);
 }
 
-/* Whether the gradient of an input is made with this sum's factor: for a derivative in it, or for
- * the factor of an earlier sum that is. */
-static bool needs_factor(const LossForm *form, int sum, int input)
-{
-    bool needs = varies(form, sum, input);
-    for (int earlier = 0; earlier < sum; earlier++)
-        needs |= varies(form, sum, LOSS_SUM + earlier) && needs_factor(form, earlier, input);
-    return needs;
-}
-
 /* Of a sum that nothing reads the factor is 0. */
 static void write_factors(Writer *w, int input)
 {
-    const LossForm *form = w->use->form;
+    const LossForm *form = form_of(w);
     for (int k = form->sums.count - 1; k >= 0; k--) {
         if (!needs_factor(form, k, input))
             continue;
@@ -347,7 +373,7 @@ static void store(Writer *w, const char *at, bool adds, const char *value)
 /* Whether the sums that read the input all run over its own elements, and nothing else reads it. */
 static bool is_simple(const Writer *w, int input)
 {
-    const LossForm *form = w->use->form;
+    const LossForm *form = form_of(w);
     bool simple = !varies(form, -1, input);
     for (int k = 0; k < form->sums.count; k++)
         simple &=
@@ -357,8 +383,8 @@ static bool is_simple(const Writer *w, int input)
 
 static void write_slopes(Writer *w, int input, int only)
 {
-    for (int k = 0; k < w->use->form->sums.count; k++) {
-        if ((only >= 0 && k != only) || !varies(w->use->form, k, input))
+    for (int k = 0; k < form_of(w)->sums.count; k++) {
+        if ((only >= 0 && k != only) || !varies(form_of(w), k, input))
             continue;
         kernel_line(w->kernel, "{");
         write_term(w, k, input);
@@ -385,7 +411,7 @@ static void write_simple(Writer *w, int input, bool adds)
 /* Piece by piece, into what is 0 or another's gradient. */
 static void write_pieces(Writer *w, int input, bool adds)
 {
-    const LossForm *form = w->use->form;
+    const LossForm *form = form_of(w);
     Shape shape = w->use->tensors[input].shape;
     if (!adds) {
         kernel_line(w->kernel, "for (int64_t e = 0; e < %lldL; e++)", shape_elements(shape));
@@ -447,8 +473,7 @@ void emit_loss_use(Kernel *kernel, const LossUse *use, bool plain)
     declare_tables(&w);
     if (plain)
         kernel_line(kernel, "for (int lane = 0; lane < %s; lane++) {", lanes_count(&w));
-    if (forward || needs_sums(use->form, use->count))
-        write_sums(&w);
+    write_sums(&w, forward ? -1 : node->which);
     if (forward)
         write_value(&w);
     if (forward && kernel->gradient)

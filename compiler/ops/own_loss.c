@@ -21,7 +21,7 @@ static const OwnLoss *loss_of(const Node *node)
 static bool has_label(const OwnLoss *loss)
 {
     return loss->form->tensors > loss->outputs
-           && term_reads(loss->value->terms, loss->value->value, loss->outputs);
+           && term_reads(loss->plain->terms, loss->plain->value, loss->outputs);
 }
 
 static LossUse use_of(const Node *node)
@@ -55,7 +55,7 @@ static bool infer(Node *node)
 {
     const OwnLoss *loss = loss_of(node);
     const LossUse use = use_of(node);
-    for (int k = 0; k < loss->value->sums.count; k++) {
+    for (int k = 0; k < loss->plain->sums.count; k++) {
         int bad;
         Shape domain = loss_domain(&use, k, &bad);
         if (bad < 0)
@@ -70,7 +70,7 @@ static bool infer(Node *node)
     }
     for (int i = 0; i < loss->outputs; i++) {
         if (shape_elements(use.tensors[i].shape) == 1
-            || !term_reads(loss->value->terms, loss->value->value, i))
+            || !term_reads(loss->plain->terms, loss->plain->value, i))
             continue;
         Diagnostic *d =
             node_error(node, "value-type", node->span,

@@ -76,10 +76,9 @@ void net_load_array(real *to, const NetArray *array, const NetBatch *batch, cons
 {
     int64_t elements = net_shape_elements(array->shape);
     for (int lane = 0; lane < lanes; lane++) {
-        bool there = indices[lane] >= 0;
-        const void *values = there ? net_array_at(array, indices[lane], batch->offset) : NULL;
+        const void *values = net_array_at(array, indices[lane], batch->offset);
         for (int64_t i = 0; i < elements; i++)
-            to[i * lanes + lane] = there ? (real)net_array_number(array, values, i) : 0;
+            to[i * lanes + lane] = (real)net_array_number(array, values, i);
     }
 }
 
@@ -89,7 +88,7 @@ static void load_bytes(const NetModel *model, real *to, const NetInput *input,
 {
     const uint8_t *images[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
-        images[lane] = indices[lane] < 0 ? NULL : net_array_at(array, indices[lane], batch->offset);
+        images[lane] = net_array_at(array, indices[lane], batch->offset);
     net_load_pixels(model, to, images, net_image_shape(input->shape), scale, shift);
 }
 
@@ -98,7 +97,7 @@ static void load_floats(const NetModel *model, real *to, int64_t elements, const
 {
     const float *rows[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
-        rows[lane] = indices[lane] < 0 || !floats ? NULL : floats + indices[lane] * elements;
+        rows[lane] = floats ? floats + indices[lane] * elements : NULL;
     net_transpose_grain(to, rows, model->lanes, elements);
 }
 

@@ -37,6 +37,13 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
 }
 
+/* The last image is also in the lanes behind it.  Zeros are no image: what a network makes of them,
+ * a logarithm, may be infinite, and a gradient of 0 times that is no number. */
+static int64_t shown_index(const NetBatch *batch, int64_t image)
+{
+    return image_index(batch, image < batch->count ? image : batch->count - 1);
+}
+
 static bool has_targets(const NetBatch *batch)
 {
     return batch->images && batch->images->has_targets;
@@ -49,9 +56,8 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
 {
     const float *images[NET_MAX_LANES];
     for (int lane = 0; lane < lanes; lane++)
-        images[lane] = image + lane < batch->count && batch->pixels
-                           ? batch->pixels + image_index(batch, image + lane) * elements
-                           : NULL;
+        images[lane] =
+            batch->pixels ? batch->pixels + shown_index(batch, image + lane) * elements : NULL;
     net_transpose_grain(input, images, lanes, elements);
 }
 
@@ -108,7 +114,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
                            ? find_mixed(batch, image + lane, elements, thread, lane)
-                           : NULL;
+                           : images[lane - 1]; /* see shown_index() */
     fetch_ahead(batch, image, model->lanes, elements);
     net_load_pixels(model, input, images, session->image, session->scale, session->shift);
 }
@@ -182,7 +188,7 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
     for (int lane = 0; lane < model->lanes; lane++) {
         note_image(pass, image + lane);
         pass->loss[image + lane] = 0; /* several losses are added */
-        indices[lane] = image + lane < batch->count ? image_index(batch, image + lane) : -1;
+        indices[lane] = shown_index(batch, image + lane);
     }
     const NetArray *first = batch->images ? &batch->images->arrays[batch->images->inputs[0]] : NULL;
     if (!first)

@@ -119,7 +119,7 @@ def parse(text, operators):
             )
         elif loss := LOSS.match(line):
             op, weight, written, of = loss.groups()
-            called = arguments(written, operators[op])
+            called = arguments(written, operators.get(op))
             graph.losses.append(Loss(op, called, of.strip().split(", "), float(weight or 1)))
         elif output := OUTPUT.match(line):
             graph.outputs.append(output[2])

@@ -137,6 +137,7 @@ class Writer:
     def __init__(self, seed, operators):
         self.random = random.Random(seed)
         self.other = random.Random(-1 - seed)
+        self.third = random.Random(f"losses {seed}")
         self.operators = operators
         self.blocks = []  # texts
         self.functions = []  # (name, how many tensors, whether it has a number)
@@ -149,6 +150,7 @@ class Writer:
         self.turn = seed // max(len(drawn), 1)  # it was so often the favourite before
         self.eager = False  # its arguments are being drawn
         self.losses = []  # further lines of the train section
+        self.own_losses = []  # (name, how many outputs, its target, whether it has a number)
         self.bounds = []  # what follows the last layer
 
     # ------------------------------------------------------------- drawing
@@ -1352,17 +1354,28 @@ class Writer:
         name = self.name("aux")
         rest, out = self.body(self.inner(scope), shape, depth + 1)
         flat = ["flatten"] if len(out) > 1 or self.chance(0.3) else []
-        end = [f"{call('linear', CLASSES)} as {name}", f"output {name}"]
-        lines += self.braces("aside", rest + flat + end)
+        flat.append(call("linear", CLASSES))
         loss = self.pick("cross_entropy", "cross_entropy(label_smoothing=0.2)", "mse")
         weight = f", weight={self.pick(0.3, 1, 2)}" if self.chance(0.7) else ""
-        self.losses.append(f"loss      {loss}, output={name}{weight}")
+        line = f"{loss}, output={name}"
+        if own := self.own_line(0.25, name):
+            line, flat = own, self.ending_of_own(flat, out)
+        lines += self.braces(
+            "aside", rest + flat[:-1] + [f"{flat[-1]} as {name}", f"output {name}"]
+        )
+        self.losses.append(f"loss      {line}{weight}")
         return shape
+
+    def ending_of_own(self, flat, out):
+        """Of a loss of one's own an output may have any shape."""
+        whole = elements(out) <= 100 and self.third.random() < 0.5
+        return [*([] if whole else flat), self.third.choice(("tanh", "sigmoid"))]
 
     def compared(self, scope, lines, shape, depth):
         """Vectors whose distances a loss reads, and at times what a sequence is transcribed as."""
         loss = self.pick(*OF_OUTPUTS, "ctc")
         names = [self.name("near") for _ in range(OF_OUTPUTS.get(loss, 1))]
+        own = self.own_line(0.3, *names) if loss != "ctc" else None
         for name in names:
             rest, out = self.body(self.inner(scope), shape, depth + 1)
             if loss == "ctc":
@@ -1370,7 +1383,8 @@ class Writer:
                 rest += ["flatten", call("linear", 4 * steps), "tanh"]
                 rest += [call("reshape", [steps, 4]), "log_softmax(axis=-1)"]
             else:
-                rest += ["flatten", call("linear", 4), "tanh"]
+                width = self.third.choice((4, 4, 1)) if own else 4  # one number repeats
+                rest += ["flatten", call("linear", width), "tanh"]
             lines += self.braces("aside", rest + [f"identity as {name}", f"output {name}"])
         named = self.of_loss(loss)
         if loss == "ctc":
@@ -1380,7 +1394,8 @@ class Writer:
             named |= self.some(margin=(0.3,)) if loss == "cosine" else {}
             line = call(loss, *names, **named)
         against = "" if loss == "triplet" else f", target={self.name('as')}"
-        self.losses.append(f"loss      {line}, weight={self.pick(0.3, 1)}{against}")
+        weight = f", weight={self.pick(0.3, 1)}"
+        self.losses.append(f"loss      {own or line}{weight}{'' if own else against}")
         return shape
 
     def told(self, scope, lines, shape, depth):
@@ -1573,6 +1588,65 @@ class Writer:
         if not numbered or self.chance(0.3):
             return name
         return call(name, k=self.pick(0.7, 2, -1))
+
+    # ------------------------------------------------- losses of one's own
+
+    def total(self, tensors, depth):
+        """A number of a loss: of sums over what is done to elements, or of sums of sums."""
+        inner = lambda: self.total(tensors, depth - 1)
+        of, x = self.pick("mean", "mean", "sum"), self.pick(*tensors)
+        if depth <= 0:
+            value = self.element(tensors, self.random.randint(0, 2))
+            reads = set(tensors) & set(re.findall(r"\w+", value))
+            return f"{of}({value if reads else f'{x}*{value}'})"
+        return self.pick(
+            f"({inner()} {self.pick('+', '-')} {inner()})",
+            f"{inner()}*{self.pick('0.3', 'sigmoid(' + inner() + ')')}",
+            f"{inner()}/(1.5 + {of}({x}*{x}))",
+            f"sqrt(0.1 + pow({inner()}, 2))",
+            f"log(1 + exp({inner()}))",
+            f"{self.pick('max', 'min')}({inner()}, {inner()})",
+            f"({inner()} if {inner()} > 0.1371 else {inner()})",
+            f"{of}({self.bounded(tensors, 1)}*({x} - mean({x})))",
+            f"{of}(relu({self.pick(*tensors)} - 0.3*{inner()}))",
+        )
+
+    def own_loss(self, outputs):
+        """The name of one of so many outputs, how it is called, and what its target is: numbers
+        of an output's shape, one number, or nothing."""
+        known = [entry for entry in self.own_losses if entry[1] == outputs]
+        if known and self.chance(0.3):
+            name, _, target, numbered = self.random.choice(known)
+        else:
+            name, target = f"own{len(self.own_losses) + 1}", self.pick("t", "t", "y", "")
+            names = self.random.sample(["p", "q", "z"], outputs)
+            tensors = names + ["t"] * (target == "t")
+            value = self.total(tensors, self.random.randint(0, 2))
+            known = [name for name, count, numbered in self.functions if count == 1]
+            used = f"tanh({self.pick(*known)}({self.pick(*tensors)}))" if known else "1"
+            value = f"{value}*mean({used})" if known and self.chance(0.5) else value
+            value = " + ".join([value, *(f"0.5*mean({x}*{x})" for x in names)])
+            value = f"(1 + y)*({value})" if target == "y" else value
+            numbered = re.search(r"\bk\b", value) is not None
+            head = ", ".join(names + [target] * bool(target) + ["k=1.5"] * numbered)
+            self.blocks.append(f"loss {name}({head}) = {value}")
+            self.own_losses.append((name, outputs, target, numbered))
+        return name, {"k": self.pick(0.7, 2, -1)} if numbered and self.chance(0.7) else {}, target
+
+    def own_line(self, share, *outputs):
+        """A loss of one's own, of these named outputs, and what it is held against; mostly None.
+        What it draws leaves all other draws as they are."""
+        kept, self.random = self.random, self.third
+        line = None
+        if self.chance(share):
+            name, named, target = self.own_loss(max(len(outputs), 1))
+            several = outputs if len(outputs) > 1 else ()
+            line = call(name, *several, **named)
+            line += f", output={outputs[0]}" if len(outputs) == 1 else ""
+            held = target and (target == "y" or outputs or self.chance(0.3))
+            line += f", target=held{len(self.losses)}" if held else ""
+        self.random = kept
+        return line
 
     def applied(self, scope, lines, shape, depth):
         """A function, of the tensor alone or of branches, one of which may be repeated."""
@@ -1781,6 +1855,9 @@ class Writer:
             loss = self.other.choice([*LOSSES, *STRAIGHT])
             self.bounds = STRAIGHT.get(loss, [])
             loss = loss if "(" in loss else call(loss, **self.of_loss(loss))
+        own = self.own_line(0.1)
+        if own and loss.startswith("cross_entropy"):
+            loss, self.bounds = own, ["tanh"]
         schedule = self.schedule() if self.chance(0.6) else ""
         lines = [
             "data      synthetic" if tokens else 'data      "images"',

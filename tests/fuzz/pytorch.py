@@ -129,14 +129,56 @@ class OnTensors(ast.NodeTransformer):
         return self.call("opposite", node.operand) if isinstance(node.op, ast.Not) else node
 
 
-def functions_of(text):
-    """{name: a function of the tensors and of its numbers by name}"""
+def definitions(word, text, known):
+    """{name: (what it computes of its tensors and of its numbers by name, how it is written)} of
+    every `function` or `loss`; they may use those that are known or before them."""
     found = {}
-    for name, parameters, value in re.findall(r"^function (\w+)\((.*?)\) += (.*)$", text, re.M):
+    for name, parameters, value in re.findall(rf"^{word} (\w+)\((.*?)\) += (.*)$", text, re.M):
         lines = f"lambda {parameters}: {value}"
         tree = ast.fix_missing_locations(OnTensors().visit(ast.parse(lines, mode="eval")))
-        found[name] = eval(compile(tree, name, "eval"), {**BUILTIN, **found})
+        names = {**known, **{name: computed for name, (computed, _) in found.items()}}
+        found[name] = eval(compile(tree, name, "eval"), names), ast.parse(lines, mode="eval").body
     return found
+
+
+def functions_of(text):
+    found = definitions("function", text, BUILTIN)
+    return {name: computed for name, (computed, _) in found.items()}
+
+
+def read_alone(value):
+    """The names that are read outside of every sum."""
+    if isinstance(value, ast.Call) and value.func.id in ("sum", "mean"):
+        return set()
+    own = {value.id} if isinstance(value, ast.Name) else set()
+    return own.union(*map(read_alone, ast.iter_child_nodes(value)))
+
+
+class OwnLoss:
+    """One of the program's own: of an example's whole tensors."""
+
+    def __init__(self, computed, lines):
+        self.computed = computed
+        names = [arg.arg for arg in lines.args.args]
+        self.tensors = names[: len(names) - len(lines.args.defaults)]
+        self.alone = read_alone(lines.body)
+
+    def target(self, xs, target):
+        """Of its first output's shape, or one number."""
+        if self.tensors[-1] in self.alone:
+            return target.reshape(-1)
+        return numbers_of(xs[0], target)
+
+    def mean(self, xs, held, numbers):
+        if held:
+            xs = [*xs, self.target(xs, *held)]
+        assert len(xs) == len(self.tensors)
+        return torch.stack([self.computed(*example, **numbers) for example in zip(*xs)]).mean()
+
+
+def losses_of(text, functions):
+    known = {**BUILTIN, **functions, "sum": torch.sum, "mean": torch.mean}
+    return {name: OwnLoss(*made) for name, made in definitions("loss", text, known).items()}
 
 
 # ------------------------------------------------------------------ operators
@@ -145,8 +187,9 @@ def functions_of(text):
 class Walk:
     """One pass through a network of `count` images."""
 
-    def __init__(self, graph, functions, parameters, buffers, constants, count, training):
-        self.graph, self.functions, self.constants = graph, functions, constants
+    def __init__(self, graph, functions, own, parameters, buffers, constants, count, training):
+        self.graph, self.constants = graph, constants
+        self.functions, self.own = functions, own
         self.parameters, self.buffers = parameters, buffers  # the buffers are changed in place
         self.count, self.training = count, training
         self.tensors = {}
@@ -218,15 +261,18 @@ class Walk:
         total = 0
         for number, loss in enumerate(self.graph.losses):
             xs = [self.tensors[name] for name in loss.of]
-            held = [of_target(loss, xs, targets[number])] if number in targets else []
-            computed = BY_NAME[loss.op].pytorch(torch, loss_attributes(loss), *xs, *held)
+            held = [targets[number].reshape(len(xs[0]), -1)] if number in targets else []
+            if loss.op in self.own:
+                computed = self.own[loss.op].mean(xs, held, loss.arguments)
+            else:
+                held = [of_target(loss, xs, target) for target in held]
+                computed = BY_NAME[loss.op].pytorch(torch, loss_attributes(loss), *xs, *held)
             total = total + loss.weight * computed
         return total
 
 
 def of_target(loss, xs, target):
-    """Of each image a row of classes, or numbers: a class where numbers are wanted is 1."""
-    target = target.reshape(len(xs[0]), -1)
+    """Of each image a row of classes, or numbers."""
     if loss.op == "ctc":  # it ends before the first blank
         blank = loss.arguments["blank"]
         return target.long().masked_fill((target == blank).cumsum(1) > 0, blank)
@@ -234,9 +280,14 @@ def of_target(loss, xs, target):
         return target.long()
     if len(xs) > 1:
         return target
-    if target.shape[1] == 1 and xs[0][0].numel() > 1:
-        target = torch.nn.functional.one_hot(target[:, 0].long(), xs[0][0].numel()).double()
-    return target.reshape(xs[0].shape)
+    return numbers_of(xs[0], target)
+
+
+def numbers_of(x, target):
+    """… of x's shape: a class where numbers are wanted is 1."""
+    if target.shape[1] == 1 and x[0].numel() > 1:
+        target = torch.nn.functional.one_hot(target[:, 0].long(), x[0].numel()).double()
+    return target.reshape(x.shape)
 
 
 def loss_attributes(loss):
@@ -470,6 +521,7 @@ class Case:
         self.dump = netc("--dump=graph", folder / f"{seed}.net").stdout
         self.graph = parse(self.dump, specifications)
         self.functions = functions_of(text)
+        self.own = losses_of(text, self.functions)
         self.numbers = read_numbers(folder / f"n{seed}.numbers")
         self.constants = constants_of((folder / f"{seed}.reference.c").read_text())
         whole_numbers = re.search(r"^    input .* of \d+", text, re.M)
@@ -482,6 +534,7 @@ class Case:
         return Walk(
             self.graph,
             self.functions,
+            self.own,
             parameters,
             buffers,
             self.constants,

@@ -18,6 +18,7 @@ loss apart(a, b, y, m=1.0) = y*sum((a - b)*(a - b)) + (1 - y)*relu(m - sqrt(sum(
 loss spread(a) = sqrt(mean((a - mean(a))*(a - mean(a))) + 0.1)
 function half(x) = x/2
 loss gated(g, x, t) = mean(g*abs(half(x) - t))
+loss either(p, t, hard=true) = mean(abs(p - t)) if hard or mean(p) > 0 else mean(p) + mean(p*t)
 
 network every {
     input [2, 5, 4]
@@ -56,6 +57,7 @@ train {
     loss      margin, output=marks, target=marks
     loss      apart(a, c), target=pair
     loss      spread, weight=-0.2
+    loss      either, output=marks, target=marks
     loss      gated(gate, conv), target=gates
     optimizer sgd(lr=0.001)
     batch     11
@@ -103,6 +105,9 @@ ALIKE = {
     "huber(delta=0.5)": "mean(0.5*(p - t)*(p - t) if abs(p - t) <= 0.5"
     " else 0.5*(abs(p - t) - 0.25))",
     "l1(reduction=sum)": "12*sum(abs(p - t))",
+    "l1": "sum(0*p + mean(abs(p - t)))/6",
+    "smooth_l1": "mean(0.5*(p - t)*(p - t) if abs(p - t) < 1 else abs(p - t) - 0.5)"
+    " if true or mean(p) > 0 else mean(p*t)",
     "cosine": "1 - sum(p*t)/sqrt((sum(p*p) + 1e-12)*(sum(t*t) + 1e-12))",
 }
 NUMBERED = """\

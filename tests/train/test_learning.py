@@ -172,3 +172,43 @@ def test_answers_that_are_no_numbers_are_told_with_their_layer(
     write_safetensors(tmp_path / "w", large)
     refused = run(normed, command, "--weights", tmp_path / "w", "--data", data, expect=1).stderr
     assert "the output of" in refused and "is the first that is not finite" in refused
+
+
+# Infinite of a 0, which no example has: where a batch does not fill a vector's lanes, the rest of
+# them hold an example, too.
+OF_LOGARITHMS = """\
+function logarithm(x) = log(x)
+network logarithms {
+    input [4]
+    logarithm
+    linear(3) as fc
+}
+train {
+    data      arrays("nowhere")
+    loss      cross_entropy
+    optimizer sgd(lr=0.1)
+    batch     3
+    epochs    1
+}
+"""
+
+
+def test_lanes_without_an_example_say_nothing(tmp_path):
+    random = np.random.default_rng(3)
+    x, y = random.uniform(0.1, 2, (7, 4)).astype("f4"), random.integers(0, 3, 7)
+    for name, array in dict(train_x=x, train_y=y, test_x=x, test_y=y).items():
+        np.save(tmp_path / f"{name}.npy", array)
+    weight, bias, losses = np.zeros((3, 4)), np.zeros(3), []
+    write_safetensors(tmp_path / "w", {"fc.weight": weight, "fc.bias": bias})
+    for taken in np.split(np.arange(7), [3, 6]):
+        logs = np.log(x[taken].astype(float))
+        likely = np.exp(logs @ weight.T + bias)
+        likely /= likely.sum(1, keepdims=True)
+        losses.append(-np.log(likely[np.arange(len(taken)), y[taken]]).mean())
+        slope = (likely - np.eye(3)[y[taken]]) / len(taken)
+        weight, bias = weight - 0.1 * slope.T @ logs, bias - 0.1 * slope.sum(0)
+    program, log = trainer(OF_LOGARITHMS, "--dtype=f64"), tmp_path / "log"
+    words = ["--data", tmp_path, "--no-shuffle", "--init", tmp_path / "w", "--log", log]
+    run(program, "train", "--quiet", *words)
+    found = [event["loss"] for event in read_log(log) if event["event"] == "step"]
+    assert found == pytest.approx(losses, rel=1e-9)
