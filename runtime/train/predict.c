@@ -733,8 +733,10 @@ static bool put_on_sheet(const Predictor *predictor, const NetImages *images, in
     const NetSheet *sheet = &predictor->sheet;
     int output = sheet->together - 1;
     if (output > 0) {
-        const uint8_t *pixels = images->stream ? net_stream_one(images, index, predictor->pixels)
-                                               : net_image_at(images, index, 0);
+        const NetReading one = {.first = index, .count = 1, .step = 1, .end = index + 1};
+        const uint8_t *pixels = images->stream
+                                    ? net_stream_read(images, predictor->session->pool, &one)
+                                    : net_image_at(images, index, 0);
         if (!pixels)
             return !net_stream_failed(images, error);
         net_sheet_put(sheet, predictor->printed, 0, pixels, predictor->session->image);
