@@ -241,7 +241,7 @@ static void emit_target(Text *out, const Wanted *target, const char *weights)
              shape_in_c(target->shape), target->layout.classes, target->layout.targets,
              target->layout.class_step, target->layout.target_step, target->ignored,
              number_text(target->low), number_text(target->high), target->ends ? "true" : "false",
-             weights, target->standardised ? ", true" : "");
+             weights, target->standardised ? ", true" : ", false");
 }
 
 /* What the losses want of the data; without any the output is taken for logits. */
