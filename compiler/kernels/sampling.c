@@ -37,8 +37,7 @@ static int tap_along(const Sampling *sampling, int k, int axis)
 /* ------------------------------------------------------- along one axis
  * `at`, a coordinate in values, and `slope`, its gradient by the place. */
 
-/* Adding this rounds to whole numbers, ties to even; the low bits of the sum are the number. */
-static const char *magic(const Kernel *kernel)
+const char *sampling_magic(const Kernel *kernel)
 {
     return kernel->module->f64 ? "(real)0x1.8p52" : "(real)0x1.8p23";
 }
@@ -105,8 +104,8 @@ static void pad(Kernel *kernel, const Sampling *sampling, Int size, const char *
 static void note_tap(Kernel *kernel, Int size, int k, const char *whole, const char *weight,
                      const char *slope)
 {
-    kernel_line(kernel, "index[%d] = (mask)(%s + %s) - (mask)splat(%s);", k, whole, magic(kernel),
-                magic(kernel));
+    kernel_line(kernel, "index[%d] = (mask)(%s + %s) - (mask)splat(%s);", k, whole,
+                sampling_magic(kernel), sampling_magic(kernel));
     kernel_line(kernel, "inside[%d] = (index[%d] >= 0) & (index[%d] < %lld);", k, k, k, size);
     kernel_line(kernel, "index[%d] &= inside[%d];", k, k);
     kernel_line(kernel, "weight[%d] = %s, slopes[%d] = %s;", k, weight, k, slope);
@@ -115,7 +114,8 @@ static void note_tap(Kernel *kernel, Int size, int k, const char *whole, const c
 static void nearest_tap(Kernel *kernel, const Sampling *sampling, Int size)
 {
     pad(kernel, sampling, size, "at");
-    note_tap(kernel, size, 0, format("(at + %s - %s)", magic(kernel), magic(kernel)), "splat(1)",
+    note_tap(kernel, size, 0,
+             format("(at + %s - %s)", sampling_magic(kernel), sampling_magic(kernel)), "splat(1)",
              "splat(0)");
 }
 

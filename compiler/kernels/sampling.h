@@ -32,6 +32,8 @@ void declare_taps(Kernel *kernel, const Sampling *sampling, const char *(*place)
 /* … and of each of those together "mask at[]", where in a channel it lies, and "mask reads[]":
  * none where that is outside. */
 void declare_reads(Kernel *kernel, const Sampling *sampling);
+/* Adding this rounds to whole numbers, ties to even; the low bits of the sum are the number. */
+const char *sampling_magic(const Kernel *kernel);
 /* The weight of tap k, as an expression; of its gradient along axis `by`, unless that is -1. */
 const char *tap_weight(const Sampling *sampling, int k, int by);
 

@@ -22,8 +22,10 @@ static void find_taps(Kernel *kernel, const Sampling *sampling)
     add_lanes(&lanes, 1, kernel->lanes - 1);
     declare_taps(kernel, sampling, sampling->axes == 2 ? place_of_2 : place_of_3);
     declare_reads(kernel, sampling);
+    kernel_line(kernel, "const vec lanes = { 0%s };", text_chars(&lanes));
     kernel_line(kernel, "for (int k = 0; k < %d; k++)", sampled_taps(sampling));
-    kernel_line(kernel, "    at[k] = at[k] * LANES + (mask){ 0%s };", text_chars(&lanes));
+    kernel_line(kernel, "    at[k] = at[k] * LANES + ((mask)(lanes + %s) - (mask)splat(%s));",
+                sampling_magic(kernel), sampling_magic(kernel));
 }
 
 /* Each lane's element of a channel, 0 where there is none. */
