@@ -27,7 +27,7 @@ class Published(NamedTuple):
     rate: float = 0.01  # less where a step would enlarge what rounding leaves a hundredfold
     # What of the file's text is replaced besides, for the smaller images.
     replaced: tuple = ()
-    auxiliary: str = ""  # a loss of the auxiliary head
+    auxiliary: str = ""  # the output of an auxiliary head, which a loss reads
     tied: tuple = ()  # two names of one parameter
     letters: int = 0  # different ones of a text
     quick: bool = False  # in seconds: `make test` trains it
@@ -36,27 +36,27 @@ class Published(NamedTuple):
 # By file; a number is one of tests/networks.  What says no side has its state compared alone.
 NETWORKS = {
     "resnet18": Published(64),
-    "resnet50": Published(64, rate=0.001),
+    "resnet50": Published(64, rate=0.0001),
     "vgg16": Published(32),
     "googlenet": Published(64),
-    "inception_v3": Published(299, 2, auxiliary="AuxLogits"),
+    "inception_v3": Published(299, 2, auxiliary="aux"),
     "densenet121": Published(64),
-    "mobilenet_v2": Published(64),
+    "mobilenet_v2": Published(64, rate=0.001),
     "mobilenet_v3_small": Published(64),
     "shufflenet_v2_x1_0": Published(64),
     "efficientnet_b0": Published(64),
     "resnext50_32x4d": Published(64, rate=0.001),
     "regnet_y_400mf": Published(64, rate=0.001),
     "vit_b_16": Published(
-        32, rate=0.001, replaced=(("[1, 197, 768]", "[1, 5, 768]"), ("[197, 768]", "[5, 768]"))
+        32, rate=0.0001, replaced=(("[1, 197, 768]", "[1, 5, 768]"), ("[197, 768]", "[5, 768]"))
     ),
     "swin_t": Published(224, 2, rate=0.001),
     "030_alexnet": Published(64),
     "033_squeezenet1_1": Published(64, quick=True),
-    "041_wide_resnet50_2": Published(64, 2, rate=0.001),
+    "041_wide_resnet50_2": Published(64, 2, rate=0.0001),
     "045_mobilenet_v3_large": Published(64),
     "046_mnasnet1_0": Published(64, rate=0.001),
-    "049_efficientnet_v2_s": Published(64, 2),
+    "049_efficientnet_v2_s": Published(64, 2, rate=0.001),
     "075_maxvit_t": Published(224, 2),
     "078_deeplabv3_resnet50": Published(),
     "079_lraspp_mobilenet_v3": Published(),
