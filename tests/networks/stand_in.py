@@ -16,7 +16,7 @@ SHAPE = r"\{ (\d), (\d+), (\d+), (\d+), (\d+) \}"
 INPUT = re.compile(rf'^    \{{ "(\w+)", {SHAPE}, (\d+), \d+ \}},$', re.M)
 TARGET = re.compile(
     rf'^    \{{ (?:"(\w+)"|0), "(\w+)", NET_(CLASSES|NUMBERS), {SHAPE}, '
-    r"(\d+), (\d+), (\d+), (\d+), (-?\d+)L, ([^,]+), ([^,]+), (\w+), \w+ \},$",
+    r"(\d+), (\d+), (\d+), (\d+), (-?\d+)L, ([^,]+), ([^,]+), (\w+), \w+, \w+ \},$",
     re.M,
 )
 
@@ -39,6 +39,9 @@ class Wanted:
             for name, *shape, numbers in INPUT.findall(emitted)
         ]
         self.targets = TARGET.findall(emitted)
+        assert self.inputs and len(self.targets) == emitted.count(
+            ", NET_NUMBERS, {"
+        ) + emitted.count(", NET_CLASSES, {"), "the C that is read here is written in another way"
         self.parts = ["train"]
         if JUDGED.search(path.read_text()):
             self.parts.append("test")
