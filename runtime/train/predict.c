@@ -38,7 +38,7 @@ typedef struct Predictor {
     int64_t *top;
     int count; /* of `top` */
     int64_t printed;
-    int64_t index; /* of the example, where the data have several */
+    int64_t index;          /* of the example, where the data have several */
     NetTextReading reading; /* of texts */
     void *numbers;          /* a text's, [reading.length] of reading.kind */
     int64_t said;           /* of a text's positions those that it has */
