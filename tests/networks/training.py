@@ -53,6 +53,6 @@ def losses(row, folder):
 
 
 def falls(told):
-    """From the first three steps to the last three: what is drawn makes a loss tremble."""
+    """From the first three steps to the last three: drawn numbers make a loss tremble."""
     assert len(told) == STEPS
     return sum(told[-3:]) < sum(told[:3])

@@ -1,5 +1,5 @@
-"""A weight that is infinite shows in every output that an image's value reaches through it, and in no
-other channel.
+"""A weight that is infinite shows in every output that an image's value reaches through it, and in
+no other channel.
 
 Where it meets the zeros around an image alone, PyTorch's kernels differ: most multiply, and 0 times
 infinity is no number; its depthwise ones in float32 leave the zeros out.  So here, too: tiles

@@ -61,7 +61,8 @@ def execute(*words, **environment):
 
 
 def make_home(sanitizer, optimise):
-    """A folder: what NETC_HOME names, the library and the header; and a C compiler with the sanitizer on."""
+    """What NETC_HOME names, a folder with the library and the header, and a C compiler with the
+    sanitizer on."""
     flags = f"{optimise} -g {SANITIZERS[sanitizer]}"
     home = furnished(MADE / f"{sanitizer}{optimise}", "gcc", flags)
     execute(
@@ -175,7 +176,8 @@ def campaign(
     findings = [found for _, found in results if found]
     return (
         f"sanitize: {len(results)} trainers "
-        f"({', '.join(home.name for home in homes)}; {len(networks)} networks; {', '.join(kernels)}), "
+        f"({', '.join(home.name for home in homes)}; "
+        f"{len(networks)} networks; {', '.join(kernels)}), "
         f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, "
         f"{len(findings)} finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"
     ), findings

@@ -30,6 +30,7 @@ def compiler():
 def make(*targets):
     """What of the Makefile's section on fuzzing is wanted; gives the CompletedProcess.  A warning
     is an error.  Where an input leads is watched with the cheapest instrument there is."""
+    watched = "-fsanitize-coverage=inline-8bit-counters,pc-table"
     with made_once("sanitized"):
         return subprocess.run(
             [
@@ -38,7 +39,7 @@ def make(*targets):
                 f"FUZZ={MADE.relative_to(ROOT)}",
                 f"FUZZ_CC={compiler()}",
                 "FUZZ_OPTIMISE=-O0 -Werror",
-                f"FUZZ_COVERAGE={'-fsanitize-coverage=inline-8bit-counters,pc-table' * (compiler() == 'clang')}",
+                f"FUZZ_COVERAGE={watched if compiler() == 'clang' else ''}",
                 *targets,
             ],
             cwd=ROOT,
