@@ -341,6 +341,7 @@ static bool convert_tensors(const Conversion *c, const Value *value, ArgValue *o
     int count = list ? value->list->values.count : 1;
     if (count < 1 || count > MAX_INTS)
         return wrong_value(c, value);
+    out->tensors = NEW_ARRAY(Tensor *, (size_t)count);
     for (int i = 0; i < count; i++) {
         const Value *item = list ? &value->list->values.items[i] : value;
         const TensorName *named = item->kind == VALUE_TEXT ? find_tensor(c->b, item->word) : NULL;
@@ -391,31 +392,31 @@ static bool convert(const Conversion *c, const Value *value, ArgValue *out)
 
 /* ------------------------------------------------------------- defaults */
 
-/* Parses "1", "1e-5", "true", "zeros", "=kernel_size" (of args, filled in
- * before) and "none". */
-static void set_default(const ArgSpec *specs, ArgValue *args, int i)
+/* What args[i] is where it is not written: "1", "1e-5", "true", "zeros", "=kernel_size" (of args,
+ * filled in before) and "none". */
+static ArgValue otherwise_of(const ArgSpec *specs, const ArgValue *args, int i)
 {
     const char *text = specs[i].otherwise;
-    ArgValue *value = &args[i];
+    ArgValue value = {.span = args[i].span};
     if (absent_by_default(&specs[i]))
-        return;
+        return value;
     if (text[0] == '=') {
-        Span span = value->span;
-        *value = args[find_spec(specs, text + 1)];
-        value->given = false;
-        value->span = span;
-        return;
+        value = args[find_spec(specs, text + 1)];
+        value.given = false;
+        value.span = args[i].span;
+        return value;
     }
     char *end;
-    value->real = strtod(text, &end);
+    value.real = strtod(text, &end);
     if (*end != '\0') {
-        value->integer[0] = strcmp(text, "true") == 0;
-        value->word = intern(text);
-        return;
+        value.integer[0] = strcmp(text, "true") == 0;
+        value.word = intern(text);
+        return value;
     }
     for (int k = 0; k < MAX_INTS; k++)
-        value->integer[k] = (Int)value->real;
-    value->count = specs[i].kind == ARG_AXES || specs[i].kind == ARG_INTS;
+        value.integer[k] = (Int)value.real;
+    value.count = specs[i].kind == ARG_AXES || specs[i].kind == ARG_INTS;
+    return value;
 }
 
 /* A default that copies another argument comes after those that do not. */
@@ -425,7 +426,7 @@ static void set_defaults(const ArgSpec *specs, ArgValue *args)
         for (int i = 0; specs[i].name != NULL; i++)
             if (!args[i].given && specs[i].otherwise != NULL
                 && (specs[i].otherwise[0] == '=') == copies)
-                set_default(specs, args, i);
+                args[i] = otherwise_of(specs, args, i);
 }
 
 static bool same_numbers(int count, const ArgValue *a, const ArgValue *b)
@@ -466,11 +467,8 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i)
         return specs[i].otherwise != NULL;
     if (specs[i].otherwise == NULL || absent_by_default(&specs[i]))
         return false;
-    ArgValue *otherwise = NEW_ARRAY(ArgValue, (size_t)count_specs(specs));
-    memcpy(otherwise, args, (size_t)count_specs(specs) * sizeof *args);
-    otherwise[i] = (ArgValue){0};
-    set_default(specs, otherwise, i);
-    return same_value(&specs[i], &args[i], &otherwise[i]);
+    ArgValue otherwise = otherwise_of(specs, args, i);
+    return same_value(&specs[i], &args[i], &otherwise);
 }
 
 static bool all_equal(const Int *numbers, int count)

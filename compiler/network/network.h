@@ -96,7 +96,7 @@ typedef struct ArgValue {
     const struct Initialiser *init;
     const struct ArgValue *init_args; /* in the order of init->args */
     const double *reals;
-    Tensor *tensors[MAX_INTS];
+    Tensor **tensors; /* [count] */
 } ArgValue;
 
 const char *sizes_text(const ArgValue *shape); /* of an ARG_SHAPE: "[64, _]" */

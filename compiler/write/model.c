@@ -215,9 +215,9 @@ static void emit_outputs(Emitter *emitter)
         return;
     text_add(emitter->module.out, "static const NetNamedOutput outputs[] = {\n");
     for (int i = 0; i < graph->outputs.count; i++)
-        text_add(emitter->module.out, "    { %s, %s%s },\n", quoted(graph->outputs.items[i].name),
+        text_add(emitter->module.out, "    { %s, %s, %d },\n", quoted(graph->outputs.items[i].name),
                  shape_in_c(graph->outputs.items[i].tensor->shape),
-                 graph->outputs.items[i].unit ? format(", %d", graph->outputs.items[i].unit) : "");
+                 graph->outputs.items[i].unit);
     text_add(emitter->module.out, "};\n\n");
 }
 
@@ -235,13 +235,13 @@ static const char *emit_weights(Text *out, const Wanted *target, int number)
 
 static void emit_target(Text *out, const Wanted *target, const char *weights)
 {
-    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s, %s%s },\n",
+    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s, %s, %s },\n",
              target->name ? quoted(target->name) : "0", target->loss ? quoted(target->loss) : "0",
              target->kind == TARGET_CLASSES ? "NET_CLASSES" : "NET_NUMBERS",
              shape_in_c(target->shape), target->layout.classes, target->layout.targets,
              target->layout.class_step, target->layout.target_step, target->ignored,
              number_text(target->low), number_text(target->high), target->ends ? "true" : "false",
-             weights, target->standardised ? ", true" : ", false");
+             weights, target->standardised ? "true" : "false");
 }
 
 /* What the losses want of the data; without any the output is taken for logits. */

@@ -175,6 +175,8 @@ def test_arguments_are_whole():
         "in_channels": None,
         "weight_norm": False,
         "weight_standardization": None,
+        "spectral_norm": False,
+        "n_power_iterations": 1,
     }
     assert first.parameters[0].initial[0] == "uniform" and first.parameters[0].initial[2] > 0
     assert norm.arguments["eps"] == 1e-5 and norm.parameters[0].initial == ("constant", 1.0)

@@ -1246,7 +1246,11 @@ ROWS = [
         functional("leaky_relu", "negative_slope"),
         {"negative_slope": [0.01, 0.0, 0.3, -0.5]},
     ),
-    Row(elementwise("rrelu", lower=0.1, upper=0.4), None),  # PyTorch draws other numbers
+    Row(
+        elementwise("rrelu", lower=0.1, upper=0.4),
+        None,  # PyTorch draws other numbers
+        statements=["rrelu(0.1, 0.4)"],
+    ),
     Row(
         activation("elu", alpha=[1.0, 0.3, -0.5]),
         functional("elu", "alpha"),
@@ -1268,6 +1272,7 @@ ROWS = [
         over_axis("softmin"),
         lambda torch, a, x: torch.nn.functional.softmin(x, behind_batch(a["axis"])),
         {"axis": [-2, -1, 0, 1, 2]},
+        statements=["softmin(axis=1)"],
     ),
     Row(
         over_axis("log_softmax"),

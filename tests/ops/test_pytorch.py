@@ -62,7 +62,7 @@ IN_NETWORKS = {
     "multihead_attention",
 }
 NOT_COMPARED = (
-    {"add", "concat", "flatten", "reshape", "identity", "dropout"}
+    {"add", "concat", "flatten", "reshape", "identity", "dropout", "rrelu"}
     | IN_NETWORKS
     | RECURRENT
     | set(DROPOUTS)
