@@ -60,15 +60,16 @@ def execute(*words, **environment):
     return result.stdout
 
 
-def make_home(sanitizer, optimise):
+def make_home(sanitizer, optimise, compiler="gcc"):
     """What NETC_HOME names, a folder with the library and the header, and a C compiler with the
     sanitizer on."""
     flags = f"{optimise} -g {SANITIZERS[sanitizer]}"
-    home = furnished(MADE / f"{sanitizer}{optimise}", "gcc", flags)
+    home = furnished(MADE / f"{sanitizer}{optimise}", compiler, flags)
     execute(
         "make",
         f"-j{os.cpu_count()}",
         f"BUILD={home.relative_to(ROOT)}/build",
+        f"CC={compiler}",
         f"CFLAGS={flags}",
         home.relative_to(ROOT) / "build" / "libnet_f32.a",
         MAKEFLAGS="",

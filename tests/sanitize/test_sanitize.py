@@ -17,7 +17,7 @@ def of_addresses():
 
 
 def of_threads():
-    return sanitize.make_home("thread", "-O0")
+    return sanitize.make_home("thread", "-O0", sanitized.compiler())
 
 
 @pytest.mark.parametrize("home", [of_addresses, of_threads])

@@ -256,7 +256,8 @@ def test_a_log_at_its_size_limit_has_whole_lines(data, tmp_path):
     events = read_log(tmp_path / "log")
     assert limit - 200 < (tmp_path / "log").stat().st_size <= limit
     assert "log: File too large" in told.splitlines()[0]
-    assert f"log lacks {100 * (STEPS + 1) - len(events)} lines" in told.splitlines()[1]
+    # Between them a line with fewer digits of a time may have fitted.
+    assert f"log lacks {100 * (STEPS + 1) - len(events)} lines" in told.splitlines()[-1]
     assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == 100 * STEPS
 
 
