@@ -483,7 +483,7 @@ def victim(folder, reader):
         return path, (2, 0, 0), path, 60
     if reader == "text":
         path = folder / "t.txt"
-        path.write_text("aä€b😀" * 6)
+        path.write_text("aä€b😀" * 3)
         return path, (2, 0, 0), path, 100
     if reader == "texts":
         for name in "abc":

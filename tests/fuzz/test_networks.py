@@ -17,7 +17,7 @@ from fuzz.networks import NOT_DRAWN, network, table
 from fuzz.programs import OPERATORS, emit, link
 from harness import BUILD, ROOT, netc
 
-COUNT = int(os.environ.get("FUZZ_NETWORKS", 24))
+COUNT = int(os.environ.get("FUZZ_NETWORKS", 12))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
 AT_ONCE = 12  # networks linked into one program
 

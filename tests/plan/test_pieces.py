@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import JOINING, MODELS, QUICK, netc
+from harness import JOINING, MODELS, QUICK, netc, rarely
 from runs import train_steps
 
 # Of every way to compute a convolution and its gradients: Winograd's tiles with many channels and
@@ -80,7 +80,7 @@ def assert_equal(weights, expected, what):
     [
         ((), JOINING, (13, 40)),
         (("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
-        (("--fuse=none",), QUICK, (13, 40)),
+        rarely(("--fuse=none",), QUICK, (13, 40)),
     ],
 )
 def test_who_shares_what_changes_no_bit(tmp_path, options, compiler, batches):
