@@ -30,6 +30,7 @@ typedef struct Pass {
     NetStep step;
     bool many;           /* inference with many grains: see run_many() */
     atomic_llong *taken; /* how many of them somebody took */
+    double *loss_sum;    /* else where all images' losses are added up */
 } Pass;
 
 static int64_t image_index(const NetBatch *batch, int64_t image)
@@ -910,13 +911,15 @@ static void run(void *context, int thread)
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain, grain);
     gather_losses(pass, thread);
+    if (thread == 0) /* where ranks share memory, the next step's first to come clears them */
+        *pass->loss_sum = sum_losses(pass);
     if (pass->training)
         move_share(pass, thread);
     if (has_ranks(pass) && !sends(pass)) /* whose next step reads the weights */
         meet(pass, thread);
 }
 
-static NetResult add_up(const Pass *pass)
+static NetResult add_up(const Pass *pass, double loss)
 {
     const NetSession *session = pass->session;
     int64_t images = pass->batch->count, lanes = session->model->lanes,
@@ -934,7 +937,7 @@ static NetResult add_up(const Pass *pass)
     return (NetResult){.images = images,
                        .correct = (int64_t)both[0],
                        .answers = (int64_t)both[1],
-                       .loss = sum_losses(pass) / (double)images};
+                       .loss = loss / (double)images};
 }
 
 static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
@@ -1091,11 +1094,13 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
         return (NetResult){.loss = NAN};
     Pass pass = make_pass(session, &read, optimizer, training);
     atomic_llong taken = 0;
+    double loss = 0;
+    pass.loss_sum = &loss;
     pass.many = !training && has_many_grains(session, batch);
     pass.taken = &taken;
     note_images(&pass);
     net_pool_run(session->pool, run, &pass);
-    return add_up(&pass);
+    return add_up(&pass, pass.many ? sum_losses(&pass) : loss);
 }
 
 /* A team without a meeting place does not wait: its members run one after the other. */
