@@ -181,6 +181,23 @@ static const char *nearest_initialiser(Diagnostic *d, const char *word)
     return nearest_for(d, word, names.items);
 }
 
+/* Their true is 1, and a tensor comes without a name: lstm(64, state). */
+static void suggest_kind(Diagnostic *d, const Conversion *c, const Value *value)
+{
+    if (c->spec->kind == ARG_BOOL && value->kind == VALUE_INT
+        && (value->integer == 0 || value->integer == 1)) {
+        const char *word = value->integer ? "true" : "false";
+        diag_fix(d, c->span, word, "%lld is %s here", value->integer, word);
+    }
+    for (const ArgSpec *later = c->spec + 1; value->kind == VALUE_TENSOR && later[-1].name != NULL;
+         later++)
+        if (later->kind == ARG_TENSORS) {
+            diag_help(d, "a tensor has its argument's name: %s=%s", later->name,
+                      span_text(c->span));
+            return;
+        }
+}
+
 /* A misspelt word of the table, a name that nothing has, or another kind. */
 static bool wrong_value(const Conversion *c, const Value *value)
 {
@@ -201,6 +218,7 @@ static bool wrong_value(const Conversion *c, const Value *value)
         diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     if (value->kind == VALUE_TEXT && c->spec->kind <= ARG_REAL && is_number(value->word))
         diag_fix(d, c->span, value->word, "a number has no quotes");
+    suggest_kind(d, c, value);
     const char *near = value->kind == VALUE_WORD && c->spec->words != NULL
                            ? nearest_for(d, value->word, c->spec->words)
                        : value->kind == VALUE_WORD ? nearest_initialiser(d, value->word)
@@ -696,9 +714,12 @@ static void suggest_names(Diagnostic *d, const ArgSpec *specs, const Arguments *
                     format("name %s: %s", edits.count > 1 ? "them" : "it", text_chars(&names)));
 }
 
-/* Whether the first of them is perhaps no size of the input, which comes first in PyTorch. */
+/* Whether the first of them is perhaps no size of the input, which comes first in PyTorch: of
+ * max_pool2d(3, 2, 1) it never is. */
 static bool may_lack_names(const ArgSpec *specs, const Arguments *args)
 {
+    if (specs[0].role == ROLE_KERNEL && specs[1].role == ROLE_STRIDE)
+        return true;
     return args->count > 1 && specs[0].positional && specs[1].positional
            && !is_wider(&args->items[0].value, &args->items[1].value);
 }

@@ -154,6 +154,8 @@ static const struct {
         {"chunk", "`slice(from, to, axis=0)` takes a part, in a branch for each"},
         {"split", "`slice(from, to, axis=0)` takes a part, in a branch for each"},
         {"narrow", "`slice(from, to, axis=0)` takes a part"},
+        {"spectral_norm", "an argument of the layer: `conv2d(64, 3, spectral_norm=true)`"},
+        {"weight_norm", "an argument of the layer: `conv2d(64, 3, weight_norm=true)`"},
         {"bmm", "`matmul` joins two tensors, `matmul(name)` the current one and one that is named"},
         {"einsum", "`matmul` joins two tensors; `permute`, `mul` and `sum` do the rest"},
         {"expand", "leave it out: where tensors are joined, an axis of 1 repeats"},
@@ -171,6 +173,10 @@ static const struct {
       {"batch_first", "leave it out: a sequence is [steps, features], and no batch is written"},
       {"return_sequences", "leave it out: all steps' states are given; `last=true` gives the last "
                            "alone"},
+      {"standardize", "behind the loss: `loss mse, standardize=true`"},
+      {"standardise", "behind the loss: `loss mse, standardize=true`"},
+      {"target", "behind the loss: `loss mse, target=name`"},
+      {"output", "behind the loss: `loss mse, output=name`"},
       {"dtype", "--dtype of `netc build` says it for the whole network"},
 };
 

@@ -31,6 +31,7 @@ static void explain_one_setting(const SettingInfo *info, FILE *out)
 
 bool explain_setting(const char *word, FILE *out)
 {
+    bool found = false;
     for (int i = 0; setting_info(i).name != NULL; i++) {
         SettingInfo info = setting_info(i);
         if (strcmp(info.name, word) == 0) {
@@ -39,12 +40,13 @@ bool explain_setting(const char *word, FILE *out)
         }
         for (int k = 0; k < info.choices.count; k++)
             if (strcmp(info.choices.items[k].name, word) == 0) {
+                fprintf(out, "%s", found ? "\n" : "");
                 explain_call(word, format("Of the train section's `%s`: %s", info.name, info.doc),
                              info.choices.items[k].args, out);
-                return true;
+                found = true;
             }
     }
-    return false;
+    return found;
 }
 
 void list_settings(FILE *out)

@@ -121,6 +121,10 @@ static Value overflow(Builder *b, const Expr *expr)
 
 static Value finite_value(Builder *b, const Expr *expr, double real)
 {
+    if (isnan(real)) {
+        build_error(b, "number", expr->span, "this value is no number");
+        return unknown;
+    }
     return isfinite(real) ? real_value(real) : overflow(b, expr);
 }
 
@@ -365,12 +369,19 @@ static Value call_function(Builder *b, const Expr *expr)
         if (!is_number(args->items[i].value))
             return wrong_kind(b, args->items[i].span, args->items[i].value,
                               format("`%s` takes numbers", name));
-    if (args->count == 0 || (args->count > 1 && !many && !two) || args->items[0].name != NULL
+    bool named = false;
+    for (int i = 0; i < args->count; i++)
+        named |= args->items[i].name != NULL;
+    if (named || args->count == 0 || (args->count > 1 && !many && !two)
         || (two && args->count != 2)) {
-        build_error(b, "argument-type", expr->span, "`%s` takes %s", name,
-                    many  ? "one number or more"
-                    : two ? "two numbers"
-                          : "one number");
+        Diagnostic *d = build_error(b, "argument-type", expr->span, "`%s` takes %s", name,
+                                    many  ? "one number or more"
+                                    : two ? "two numbers"
+                                          : "one number");
+        if (named)
+            diag_help(d, "they have no names here");
+        else if (two)
+            diag_help(d, "pow(x, n) is x to the power n");
         return unknown;
     }
     Value first = args->items[0].value;

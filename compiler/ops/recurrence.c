@@ -170,13 +170,13 @@ static void declare_before(Kernel *kernel, const char *name, const char *of)
     kernel_line(kernel, "    %s = %s;", name, of);
 }
 
-/* `row` and the one that the direction went through before it, in the order of `step`. */
-static void declare_rows(Kernel *kernel, const Sizes *sizes, Int d)
+/* `row`, and if something reads it `before`, the one that the direction went through before that,
+ * in the order of `step`. */
+static void declare_rows(Kernel *kernel, const Sizes *sizes, Int d, bool reads_before)
 {
-    kernel_line(kernel,
-                d ? "const int64_t row = %lld - step, before = row + 1;"
-                  : "const int64_t row = step, before = row - 1;",
-                sizes->steps - 1);
+    const char *before = d ? ", before = row + 1" : ", before = row - 1";
+    const char *row = d ? format("%lld - step", sizes->steps - 1) : "step";
+    kernel_line(kernel, "const int64_t row = %s%s;", row, reads_before ? before : "");
 }
 
 static void zero(Kernel *kernel, const char *pointer, Int each)
@@ -293,7 +293,7 @@ static void emit_forward(Kernel *kernel, const Sizes *sizes, Int d)
         kernel_line(kernel, "vec *const shown = workspace + %lldL;",
                     MAX_GROUP * (sizes->sums + sizes->hidden));
     kernel_line(kernel, "for (int64_t step = 0; step < %lld; step++) {", sizes->steps);
-    declare_rows(kernel, sizes, d);
+    declare_rows(kernel, sizes, d, true);
     kernel_line(kernel, "if (step) {");
     emit_vector_product(kernel,
                         (VectorProduct){.in = sizes->state,
@@ -473,7 +473,7 @@ static void emit_input_gradient(Kernel *kernel, const Sizes *sizes, Int d)
     if (sizes->kind == CELL_LSTM)
         zero(kernel, format("(workspace + %lldL)", dcell_place(sizes)), sizes->hidden);
     kernel_line(kernel, "for (int64_t step = %lld; step-- > 0;) {", sizes->steps);
-    declare_rows(kernel, sizes, d);
+    declare_rows(kernel, sizes, d, sizes->kind == CELL_GRU || sizes->kind == CELL_LSTM);
     if (sizes->projects)
         emit_projection_gradient(kernel, sizes, d);
     emit_gate_gradients(kernel, sizes, d);

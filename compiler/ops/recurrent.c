@@ -161,7 +161,11 @@ static bool rows_fit(const Node *node, const Layout *layout, int arg, int input,
         Diagnostic *d =
             node_error(node, "several-tensors", given->span, "%s of %s is one tensor, not %d", name,
                        node->op->name, given->count);
-        diag_help(d, "its rows are those of all layers and directions: [%lld, %lld]", rows, values);
+        if (node->op == &operator_lstm && arg == H0 && !node->args[C0].given && given->count == 2)
+            diag_help(d, "cells are an argument of their own: h0=…, c0=…");
+        else
+            diag_help(d, "its rows are those of all layers and directions: [%lld, %lld]", rows,
+                      values);
         return false;
     }
     Shape shape = node->inputs.items[input]->shape;
@@ -174,6 +178,9 @@ static bool rows_fit(const Node *node, const Layout *layout, int arg, int input,
     diag_caption(d, "%s is needed", shape_text(shape_from(2, wanted)));
     if (shape_elements(shape) == rows * values)
         diag_help(d, "reshape([%lld, %lld]) before it is named", rows, values);
+    else if (shape.rank == 2 && shape.dim[1] == rows * values)
+        diag_help(d, "`last=true` makes a recurrent layer give its last states alone, not those of "
+                     "all steps");
     else if (rows == 1)
         diag_help(d, "[%lld] or [1, %lld]: one %s of %lld values", values, values,
                   arg == C0 ? "row of cells" : "state", values);

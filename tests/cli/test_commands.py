@@ -2,6 +2,7 @@
 import json
 import os
 import stat
+import sys
 
 import pytest
 
@@ -251,3 +252,13 @@ def test_a_library_is_told_nothing_of_the_network_checked_before_it(tmp_path):
     library.write_text("block A {\n    conv2d(12, 5, groups=3, in_channels=10)\n}\n")
     alone, after = (netc("check", *models, library, expect=1) for models in ([], [CNN]))
     assert after.stderr == alone.stderr
+
+
+def test_a_word_of_two_settings_is_explained_of_both():
+    text = netc("explain", "resize").stdout
+    assert "section's `augment`" in text and "section's `test`" in text
+
+
+def test_what_campaigns_share_needs_no_pytest():
+    script = "import sys; sys.modules['pytest'] = None; import fuzz.programs, ops.cases"
+    run(sys.executable, "-c", script, env={**os.environ, "PYTHONPATH": str(ROOT / "tests")})

@@ -51,6 +51,7 @@ EVERYTHING = [
     "batch_norm2d",
     "adaptive_avg_pool2d([10, 9])",
     "mul { branch { sigmoid }\n branch { } }",
+    "reshape([20, 18]);  rnn(9, bidirectional=true) as both;  reshape([4, 10, 9])",
     *ROUND_TRIPS,
 ]
 
