@@ -12,6 +12,7 @@
 #include "kernels/grain/pool.h"
 #include "kernels/image/conv2d.h"
 #include "ops/conv2d.h"
+#include "ops/parametrized.h"
 #include "ops/window.h"
 
 #include <math.h>
@@ -56,20 +57,10 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
               .doc = "Whether a learned value is added to each output channel."}, \
     [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes, \
                       .doc = "What the padding holds."}, \
-    [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false", \
-                     .doc = "Whether the weight is learned as magnitudes and directions: " \
-                            "parametrizations.weight.original0, 1."}, \
-    [STANDARDIZATION] = {"weight_standardization", ARG_REAL, ROLE_STANDARDIZATION, \
-                         .otherwise = "none", .minimum = 1e-30, .maximum = 1, \
-                         .doc = "Each filter to mean 0 and variance 1; this is added to the " \
-                                "variance: 1e-10."}, \
-    [SPECTRAL_NORM] = {"spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM, .otherwise = "false", \
-                       .doc = "Whether the weight is what is learned over its largest singular " \
-                              "value: parametrizations.weight.original."}, \
-    [POWER_ITERATIONS] = {"n_power_iterations", ARG_INT, ROLE_POWER_ITERATIONS, \
-                          .otherwise = "1", .minimum = 1, .maximum = 1000, \
-                          .doc = "Of spectral_norm: how often a step brings its vectors " \
-                                 "nearer."}, \
+    [WEIGHT_NORM] = WEIGHT_NORM_ARGUMENT, \
+    [STANDARDIZATION] = STANDARDIZATION_ARGUMENT, \
+    [SPECTRAL_NORM] = SPECTRAL_NORM_ARGUMENT, \
+    [POWER_ITERATIONS] = POWER_ITERATIONS_ARGUMENT, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}

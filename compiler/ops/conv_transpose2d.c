@@ -14,6 +14,7 @@
 #include "kernels/grain/tiles.h"
 #include "kernels/image/image.h"
 #include "ops/conv2d.h"
+#include "ops/parametrized.h"
 #include "ops/window.h"
 
 enum {
@@ -59,16 +60,9 @@ static const char *const padding_modes[] = {"zeros", NULL};
                   .maximum = LARGEST, .doc = "Distance between the window's taps."}, \
     [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes, \
                       .doc = "PyTorch knows no other, either."}, \
-    [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false", \
-                     .doc = "Whether the weight is learned as magnitudes and directions: " \
-                            "parametrizations.weight.original0, 1."}, \
-    [SPECTRAL_NORM] = {"spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM, .otherwise = "false", \
-                       .doc = "Whether the weight is what is learned over its largest singular " \
-                              "value: parametrizations.weight.original."}, \
-    [POWER_ITERATIONS] = {"n_power_iterations", ARG_INT, ROLE_POWER_ITERATIONS, \
-                          .otherwise = "1", .minimum = 1, .maximum = 1000, \
-                          .doc = "Of spectral_norm: how often a step brings its vectors " \
-                                 "nearer."}, \
+    [WEIGHT_NORM] = WEIGHT_NORM_ARGUMENT, \
+    [SPECTRAL_NORM] = SPECTRAL_NORM_ARGUMENT, \
+    [POWER_ITERATIONS] = POWER_ITERATIONS_ARGUMENT, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}
