@@ -311,7 +311,6 @@ SLOWER = {
     "057_darknet53",
     "058_hrnet_w18",
     "059_res2net50",
-    "061_cbam_resnet50",
 }
 
 
