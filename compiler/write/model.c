@@ -216,8 +216,7 @@ static void emit_outputs(Emitter *emitter)
     text_add(emitter->module.out, "static const NetNamedOutput outputs[] = {\n");
     for (int i = 0; i < graph->outputs.count; i++)
         text_add(emitter->module.out, "    { %s, %s, %d },\n", quoted(graph->outputs.items[i].name),
-                 shape_in_c(graph->outputs.items[i].tensor->shape),
-                 graph->outputs.items[i].unit);
+                 shape_in_c(graph->outputs.items[i].tensor->shape), graph->outputs.items[i].unit);
     text_add(emitter->module.out, "};\n\n");
 }
 
