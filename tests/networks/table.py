@@ -84,7 +84,6 @@ NOT_TRIED = {
     "071_swin_t",
     "075_maxvit_t",
     "077_fcn8s",
-    "078_deeplabv3_resnet50",
     "105_deepspeech2",
     "112_gpt",
 }
