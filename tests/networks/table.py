@@ -71,7 +71,6 @@ NOT_TRIED = {
     "035_inception_v3",
     "036_inception_v4",
     "037_inception_resnet_v2",
-    "040_resnext50_32x4d",
     "041_wide_resnet50_2",
     "052_convnextv2_tiny",
     "055_ese_vovnet39b",
@@ -85,12 +84,8 @@ NOT_TRIED = {
     "071_swin_t",
     "075_maxvit_t",
     "077_fcn8s",
-    "078_deeplabv3_resnet50",
-    "100_wavenet",
     "105_deepspeech2",
     "112_gpt",
-    "113_bert_base",
-    "124_c3d",
 }
 NOT_WRITTEN = {
     85: (
@@ -292,25 +287,13 @@ SMALLER = {
 # Whose rate, of a recipe with a warm-up or of many examples a step, is too large for so few: it is
 # less by their share, where others' is by its square root.
 SLOWER = {
-    "013_resnext29_2x64d",
-    "015_senet18",
-    "016_dpn26",
-    "017_simple_dla",
-    "020_efficientnet_b0_cifar",
     "021_shufflenet_g2",
-    "024_residual_attention56",
     "040_resnext50_32x4d",
-    "041_wide_resnet50_2",
     "045_mobilenet_v3_large",
     "046_mnasnet1_0",
     "048_efficientnet_b0",
     "049_efficientnet_v2_s",
     "050_regnet_y_400mf",
-    "055_ese_vovnet39b",
-    "056_cspdarknet53",
-    "057_darknet53",
-    "058_hrnet_w18",
-    "059_res2net50",
 }
 
 
