@@ -28,6 +28,7 @@ int net_command_lr_find(Request *request)
         && (session = net_open_training_session(request, &error))
         && net_optimizer_open(&optimizer, request->model, &request->settings, &error)
         && (!request->init || net_load_first(session, request, &from, &error))
+        && net_take_classes(session, &data, &error) && net_take_recipe(session, &data, &error)
         && net_lr_find(session, &optimizer, &request->settings, &data, finder, stdout, &error);
     net_tell_notes(&notes);
     net_optimizer_close(&optimizer);

@@ -133,9 +133,12 @@ bool net_open_validation(const Request *request, NetData *data, uint64_t seed, N
 bool net_open_judged(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
                      NetError *error)
 {
-    return data->train.count > 0
-           || (net_open_data(request, data, NULL, notes, error)
-               && net_open_validation(request, data, seed, notes, error));
+    if (data->train.count > 0)
+        return true;
+    return net_open_data(request, data, NULL, notes, error)
+           && net_open_validation(request, data, seed, notes, error)
+           && (net_trained_images(data) > 0
+               || net_fail(error, "%s has no images to train on", data->what));
 }
 
 bool net_open_test_data(const Request *request, NetSession *session, NetData *data, NetError *error)

@@ -57,21 +57,38 @@ static bool find_all(const Request *request, NetNames *paths, NetError *error)
     return good;
 }
 
+/* No pictures and no texts: rows come by --data alone. */
+static const char *find_misuse_of_rows(const Request *request)
+{
+    if (request->prompt)
+        return "--prompt is of a network of texts, and this one is asked about rows of a table";
+    if (request->operand_count > 0)
+        return "predict takes a table by its option: --data F.csv";
+    return request->data ? NULL : "predict needs rows of a table: --data F.csv";
+}
+
 /* What is missing, or too much; NULL: nothing. */
 static const char *find_misuse(const Request *request)
 {
-    bool texts = request->model->numbers != 0, named = request->operand_count > 0;
+    bool texts = request->model->numbers != 0, named = request->operand_count > 0,
+         recordings = net_takes_recordings(request->model);
+    if (net_is_read_by(request->model, "csv"))
+        return find_misuse_of_rows(request);
     if (request->prompt && !texts)
         return "--prompt is of a network of texts, and this one is asked about pictures";
     if (!named && !request->data && !request->prompt)
         return texts
                    ? "predict needs texts: --prompt TEXT, files or folders of them, or --data for "
                      "some test examples"
+               : recordings
+                   ? "predict needs recordings: WAV files or folders of them, or --data for some "
+                     "test examples"
                    : "predict needs images: PNG, JPEG or WebP files or folders of them, or --data "
                      "for some test images";
     if (named && request->data)
-        return texts ? "predict takes text files or --data, not both"
-                     : "predict takes image files or --data, not both";
+        return texts        ? "predict takes text files or --data, not both"
+               : recordings ? "predict takes WAV files or --data, not both"
+                            : "predict takes image files or --data, not both";
     return request->prompt && request->data ? "predict takes --prompt or --data, not both" : NULL;
 }
 

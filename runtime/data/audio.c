@@ -281,10 +281,7 @@ bool net_read_audio(NetData *data, const NetOpening *opening, NetError *error)
 
 bool net_takes_recordings(const NetModel *model)
 {
-    for (int i = 0; i < model->setting_count; i++)
-        if (strcmp(model->settings[i].path, "data.reader") == 0)
-            return model->settings[i].word && strcmp(model->settings[i].word, "audio") == 0;
-    return false;
+    return net_is_read_by(model, "audio");
 }
 
 bool net_is_recording(const char *path)

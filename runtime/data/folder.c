@@ -87,6 +87,14 @@ static char *without_slashes(const char *path, NetError *error)
     return root;
 }
 
+bool net_is_read_by(const NetModel *model, const char *reader)
+{
+    for (int i = 0; i < model->setting_count; i++)
+        if (strcmp(model->settings[i].path, "data.reader") == 0)
+            return model->settings[i].word && strcmp(model->settings[i].word, reader) == 0;
+    return false;
+}
+
 const NetFileKind *net_asked_files(const NetModel *model)
 {
     if (model->numbers)

@@ -110,6 +110,8 @@ extern const NetFileKind net_picture_files;
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 bool net_read_image_folder(NetData *data, const char *root, const NetOpening *opening,
                            NetError *error);
+/* Whether the train section's data are of this reader, as "csv". */
+bool net_is_read_by(const NetModel *model, const char *reader);
 /* For the pictures of each part, so that each keeps as much of itself; 0: no bound. */
 typedef struct NetMemory {
     int64_t train, test;

@@ -206,7 +206,8 @@ static void make_now(void *context, int thread)
 static void start_threads(NetReadAhead *ahead, int threads)
 {
     sigset_t all, before;
-    sigfillset(&all); /* signals are the main thread's */
+    sigfillset(&all); /* signals are the main thread's, but for that of a file that is cut off */
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (ahead->thread_count < threads && ahead->thread_count < BLOCKS
            && pthread_create(&ahead->threads[ahead->thread_count], NULL, make_ahead, ahead) == 0)

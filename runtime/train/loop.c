@@ -482,8 +482,6 @@ static bool prepare(Loop *loop, NetError *error)
     NetProgress *progress = loop->progress;
     int64_t images = net_trained_images(loop->data), batch = loop->session->batch,
             each = batch * loop->session->passes;
-    if (images < 1)
-        return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
         return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64,
                         progress->train_images, loop->data->what, images);

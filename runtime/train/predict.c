@@ -279,6 +279,22 @@ typedef struct Chosen {
     double probability;
 } Chosen;
 
+/* -1: it counts as none. */
+static int64_t class_of(const NetTarget *target, const NetArray *array, int64_t index)
+{
+    int64_t label = net_target_class(target, array, net_array_at(array, index, 0), 0);
+    return label < 0 || label == target->ignored ? -1 : label;
+}
+
+/* A cell, which is empty where nobody knows it. */
+static void put_label(FILE *out, int64_t label)
+{
+    if (label >= 0)
+        fprintf(out, ",%" PRId64, label);
+    else
+        fputc(',', out);
+}
+
 static const NetHead *head_of(const Predictor *predictor, int head)
 {
     return &predictor->session->heads[head];
@@ -315,8 +331,8 @@ static Chosen choose(const Predictor *predictor, int head)
     Chosen chosen = {.label = -1};
     double sum = 0;
     if (truth)
-        chosen.label = net_target_class(&predictor->session->model->wanted[target], truth,
-                                        net_array_at(truth, predictor->index, 0), 0);
+        chosen.label =
+            class_of(&predictor->session->model->wanted[target], truth, predictor->index);
     for (int64_t i = 1; i < head_values(predictor, head); i++)
         if (values[i] > values[chosen.class])
             chosen.class = i;
@@ -408,8 +424,8 @@ static void put_head_cells(const Predictor *predictor)
         if (head_chooses(predictor, h)) {
             Chosen chosen = choose(predictor, h);
             fprintf(out, ",%" PRId64 ",%.6g", chosen.class, chosen.probability);
-            if (chosen.label >= 0)
-                fprintf(out, ",%" PRId64, chosen.label);
+            if (truth_of(predictor, head_of(predictor, h)->target))
+                put_label(out, chosen.label);
             continue;
         }
         for (int64_t i = 0; i < head_values(predictor, h); i++)
@@ -615,8 +631,8 @@ static void put_row(Predictor *predictor, const char *title, int64_t label)
         fprintf(out, ",%.6g", (double)predictor->probabilities[predictor->top[i]]);
         if (i == 0 && is_labelled(predictor)) {
             fputc(',', out);
-            net_put_cell(out, class_name(name, predictor, label));
-            fprintf(out, ",%d", label == predictor->top[0]);
+            net_put_cell(out, label < 0 ? "" : class_name(name, predictor, label));
+            fprintf(out, label < 0 ? "," : ",%d", label == predictor->top[0]);
         }
     }
     for (int64_t i = 0; predictor->kind == NUMBERS && i < net_outputs(predictor->session->model);
@@ -680,7 +696,9 @@ static bool shows_input(const Predictor *predictor)
 {
     const NetImages *images = predictor->options->images;
     int64_t channels = predictor->session->image.c;
-    return (!images || images->arrays[0].kind == NET_PIXELS) && (channels == 1 || channels == 3);
+    bool picture = images ? images->arrays[0].kind == NET_PIXELS
+                          : net_asked_files(predictor->session->model) == &net_picture_files;
+    return picture && (channels == 1 || channels == 3);
 }
 
 static int64_t count_of(const NetPredict *options)
@@ -859,8 +877,7 @@ static int64_t label_of(const NetModel *model, const NetImages *images, int64_t 
     const NetTarget *target = array ? &model->wanted[net_main_target(model)] : NULL;
     if (!array || target->positions > 1)
         return -1;
-    int64_t label = net_target_class(target, array, net_array_at(array, index, 0), 0);
-    return label < 0 || label == target->ignored ? -1 : label;
+    return class_of(target, array, index);
 }
 
 static bool put_images(Predictor *predictor, NetError *error)
@@ -931,7 +948,8 @@ static bool check_kind(const Predictor *predictor, NetError *error)
         return net_fail(error, "the network's output has a class for each position, which a table "
                                "or JSON has no place for");
     return !(options->csv || options->json) || !picture || options->folder
-           || net_fail(error, "the network's output is a picture: --output DIR/ takes them");
+           || net_fail(error, "the network's output is a picture: --output DIR/ takes them, "
+                              "--output F.png all in one");
 }
 
 bool net_predict_pictures(NetSession *session, const NetPredict *options, FILE *out,

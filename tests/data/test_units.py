@@ -163,6 +163,20 @@ def test_figures_and_answers_are_in_the_targets_units(here):
     assert "new.csv has no column price, which the network was trained with" in told
 
 
+def test_lr_find_is_of_the_same_loss_and_what_no_rows_are_is_told(here):
+    folder, *_ = here
+    program = train(folder, "--max-steps", 1, "--log", "train.jsonl", "--save", "w")
+    run(program, "lr-find", "--threads", 1, "--steps", 20, "--log", "find.jsonl", cwd=folder)
+    first = [read_log(folder / f"{name}.jsonl")[0]["loss"] for name in ("train", "find")]
+    assert first[0] == pytest.approx(first[1], rel=1e-5)
+    for words, says, status in (
+        (["predict", "t.csv", "--weights", "w"], "takes a table by its option: --data F.csv", 2),
+        (["predict", "--weights", "w"], "predict needs rows of a table: --data F.csv", 2),
+    ):
+        told = run(program, *words, cwd=folder, expect=status)
+        assert says in told.stderr and not told.stdout
+
+
 def test_weights_that_say_nothing_are_taken_as_they_are(here):
     folder, (trained, *_), (x, *_) = here
     program = train(folder, "--save", "w", "--max-steps", 1)
