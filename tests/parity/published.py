@@ -56,7 +56,7 @@ NETWORKS = {
     "041_wide_resnet50_2": Published(64, 2, rate=0.0001),
     "045_mobilenet_v3_large": Published(64),
     "046_mnasnet1_0": Published(64, rate=0.001),
-    "049_efficientnet_v2_s": Published(64, 2, rate=0.001),
+    "049_efficientnet_v2_s": Published(64, 2, rate=0.0001),
     "075_maxvit_t": Published(224, 2),
     "078_deeplabv3_resnet50": Published(),
     "079_lraspp_mobilenet_v3": Published(),
