@@ -39,7 +39,9 @@ NETWORKS = {
     "resnet50": Published(64, rate=0.0001),
     "vgg16": Published(32),
     "googlenet": Published(64),
-    "inception_v3": Published(299, 2, auxiliary="aux"),
+    "inception_v3": Published(
+        299, 2, replaced=(("InceptionAux(1000)", f"InceptionAux({CLASSES})"),), auxiliary="aux"
+    ),
     "densenet121": Published(64),
     "mobilenet_v2": Published(64, rate=0.001),
     "mobilenet_v3_small": Published(64),
@@ -53,7 +55,7 @@ NETWORKS = {
     "swin_t": Published(224, 2, rate=0.001),
     "030_alexnet": Published(64),
     "033_squeezenet1_1": Published(64, quick=True),
-    "041_wide_resnet50_2": Published(64, 2, rate=0.0001),
+    "041_wide_resnet50_2": Published(64, 2, rate=0.00001),
     "045_mobilenet_v3_large": Published(64),
     "046_mnasnet1_0": Published(64, rate=0.001),
     "049_efficientnet_v2_s": Published(64, 2, rate=0.0001),
