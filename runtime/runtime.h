@@ -13,6 +13,7 @@
 #include "net_ranks.h"
 #include "net_runtime.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #define PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
@@ -66,6 +67,10 @@ uint64_t net_digest_text(uint64_t digest, const char *text); /* with its end */
 
 /* ------------------------------------------------------ core/threads.c */
 
+/* As pthread_create().  Signals are for the main thread: others are born with all of them blocked
+ * but the one that is about what the thread itself reads, a mapped file's pages. */
+int net_thread_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                     void *context);
 typedef struct NetPool NetPool;
 NetPool *net_pool_open(int threads, NetError *error);
 void net_pool_close(NetPool *pool);

@@ -194,8 +194,18 @@ static void *member_main(void *argument)
     }
 }
 
-/* Signals are for the main thread: the others are born with all of them blocked
- * but the one that is about what the thread itself reads, a mapped file's pages. */
+int net_thread_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                     void *context)
+{
+    sigset_t others, before;
+    sigfillset(&others);
+    sigdelset(&others, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
+    int reason = pthread_create(thread, attributes, work, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reason;
+}
+
 static int create_member(struct Member *member)
 {
     pthread_attr_t attributes;
@@ -203,12 +213,7 @@ static int create_member(struct Member *member)
     pthread_attr_init(&attributes);
     if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < MIN_STACK)
         pthread_attr_setstacksize(&attributes, MIN_STACK);
-    sigset_t others, before;
-    sigfillset(&others);
-    sigdelset(&others, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &others, &before);
-    int reason = pthread_create(&member->handle, &attributes, member_main, member);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int reason = net_thread_start(&member->handle, &attributes, member_main, member);
     pthread_attr_destroy(&attributes);
     return reason;
 }

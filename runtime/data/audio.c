@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
     WHOLE = 1, /* formats of samples */
@@ -286,11 +285,7 @@ bool net_takes_recordings(const NetModel *model)
 
 bool net_is_recording(const char *path)
 {
-    const char *end = strrchr(path, '.');
-    for (int i = 0; end && net_wave_files.endings[i]; i++)
-        if (strcasecmp(end, net_wave_files.endings[i]) == 0)
-            return true;
-    return false;
+    return net_ends_as(path, &net_wave_files);
 }
 
 bool net_open_recording(NetImages *images, const NetModel *model, const char *recipe,

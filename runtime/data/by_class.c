@@ -55,13 +55,18 @@ static bool check_class_name(const char *name, const char *folder, NetError *err
            || net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
 }
 
-static bool is_of_kind(const char *name, const NetFileKind *kind)
+bool net_ends_as(const char *path, const NetFileKind *kind)
 {
-    const char *dot = strrchr(name, '.');
-    for (int i = 0; dot && name[0] != '.' && kind->endings[i]; i++)
+    const char *dot = strrchr(path, '.');
+    for (int i = 0; dot && kind->endings[i]; i++)
         if (strcasecmp(dot, kind->endings[i]) == 0)
             return true;
     return false;
+}
+
+static bool is_of_kind(const char *name, const NetFileKind *kind)
+{
+    return name[0] != '.' && net_ends_as(name, kind);
 }
 
 /* ------------------------------------------------------ what is in them */

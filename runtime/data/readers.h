@@ -106,6 +106,7 @@ void net_by_class_close(NetByClass *files);
 bool net_add_classes(NetImages *images, const int32_t *labels, int64_t classes, NetError *error);
 
 /* data/folder.c: pictures by class. */
+bool net_ends_as(const char *path, const NetFileKind *kind); /* data/by_class.c */
 extern const NetFileKind net_picture_files;
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 bool net_read_image_folder(NetData *data, const char *root, const NetOpening *opening,

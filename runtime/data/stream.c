@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -205,14 +204,9 @@ static void make_now(void *context, int thread)
 /* Without threads of its own all is made when it is asked for. */
 static void start_threads(NetReadAhead *ahead, int threads)
 {
-    sigset_t all, before;
-    sigfillset(&all); /* signals are the main thread's, but for that of a file that is cut off */
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (ahead->thread_count < threads && ahead->thread_count < BLOCKS
-           && pthread_create(&ahead->threads[ahead->thread_count], NULL, make_ahead, ahead) == 0)
+           && net_thread_start(&ahead->threads[ahead->thread_count], NULL, make_ahead, ahead) == 0)
         ahead->thread_count++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static NetReadAhead *open_ahead(NetStream *stream)

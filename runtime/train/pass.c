@@ -217,11 +217,7 @@ static double logit(Logits logits, int64_t class)
 /* The first of the largest. */
 static int32_t find_largest(Logits logits)
 {
-    int32_t best = 0;
-    for (int32_t label = 1; label < logits.classes; label++)
-        if (logit(logits, label) > logit(logits, best))
-            best = label;
-    return best;
+    return (int32_t)net_largest(logits.first, logits.stride, logits.classes);
 }
 
 /* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
