@@ -30,7 +30,7 @@ typedef struct Pass {
     NetStep step;
     bool many;           /* inference with many grains: see run_many() */
     atomic_llong *taken; /* how many of them somebody took */
-    double *loss_sum;    /* else where all images' losses are added up */
+    double *loss_sum;    /* with ranks, where all images' losses are added up */
 } Pass;
 
 static int64_t image_index(const NetBatch *batch, int64_t image)
@@ -907,7 +907,8 @@ static void run(void *context, int thread)
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain, grain);
     gather_losses(pass, thread);
-    if (thread == 0) /* where ranks share memory, the next step's first to come clears them */
+    if (thread == 0
+        && has_ranks(pass)) /* the next step's first to come may clear what they share */
         *pass->loss_sum = sum_losses(pass);
     if (pass->training)
         move_share(pass, thread);
@@ -1096,7 +1097,7 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
     pass.taken = &taken;
     note_images(&pass);
     net_pool_run(session->pool, run, &pass);
-    return add_up(&pass, pass.many ? sum_losses(&pass) : loss);
+    return add_up(&pass, pass.many || !has_ranks(&pass) ? sum_losses(&pass) : loss);
 }
 
 /* A team without a meeting place does not wait: its members run one after the other. */
