@@ -102,6 +102,14 @@ void open_tiles(Kernel *kernel, const Axis *columns, Run run)
     kernel_line(kernel, "const int tile = (row - top) * %lld + column;", columns->positions);
 }
 
+const char *winograd_head(Int values)
+{
+    enum {
+        MANY = 512 /* a fortieth of the transform's time is what the places of points take */
+    };
+    return values < MANY ? ALWAYS_INLINE : "static void ";
+}
+
 const char *winograd_title(Int taps)
 {
     Int outputs = winograd_outputs(taps);

@@ -79,6 +79,10 @@ typedef struct TileAccess {
  * `start` of `tiles`: (to, point, line, source, count) and what `access` takes further. */
 const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int start,
                                     const TileAccess *access);
+/* How the function begins that transforms so many values of a point in a call.  Of few it is a part
+ * of its layer: where a point lies is then part of each load and store, and not computed 36 times
+ * for every tile.  Of many, the layers share it, and it is compiled once. */
+const char *winograd_head(Int values);
 /* "F(4x4, 3x3)" */
 const char *winograd_title(Int taps);
 /* Where a run of tiles begins and ends, in a row of `tiles`, a name in the emitted C: numbers

@@ -10,9 +10,7 @@
  * after the last one's.  The filters, [points][in_channels][out_channels], are transformed once for
  * all grains, or, where they are many, anew for each, into `workspace`:
  * that costs what a few multiply-adds of a tile do.  Of a volume each slice is computed by itself,
- * as a plane whose channels are those of all the slices that its window reads.  The two transforms
- * are inlined: where a point lies is then part of each load and store, and not computed 36 times
- * for every tile.
+ * as a plane whose channels are those of all the slices that its window reads.
  */
 #include "kernels/grain/winograd.h"
 #include "kernels/grain/norm.h"
@@ -231,7 +229,7 @@ static const char *filters_function(const Winograd *winograd)
         kernel, &function,
         format("/* Winograd %s: every filter's values at the 36 points, [points][ins][outs]. */",
                winograd_title(taps)),
-        ALWAYS_INLINE, "winograd_filters",
+        winograd_head(winograd->ins * winograd->contraction->out_channels), "winograd_filters",
         format(
             "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
             "int64_t in_step, bool flipped, int64_t point%s)",
@@ -322,7 +320,7 @@ static const char *sources_function(const Winograd *winograd)
         format("/* Winograd %s: the sources of rows of tiles become values, "
                "[points][channels][tiles]. */",
                winograd_title(winograd->contraction->rows.taps)),
-        ALWAYS_INLINE, "winograd_sources",
+        winograd_head(winograd->tiles * winograd->ins), "winograd_sources",
         format("(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
                "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
                "tiles,\n    int64_t point%s)",
@@ -551,7 +549,7 @@ static void transform_products(const Winograd *winograd)
                kernel->epilogue || kernel->sums || kernel->norm || winograd->pool
                    ? ", with what else the layers compute of each"
                    : ""),
-        ALWAYS_INLINE, "winograd_products",
+        winograd_head(winograd->tiles * contraction->out_channels), "winograd_products",
         format("(const vec *from%s,\n    int64_t first, int64_t end, %sint64_t top, int64_t "
                "bottom, int64_t "
                "tiles, int64_t point)",

@@ -108,7 +108,7 @@ static const char *sources_function(const Winograd *winograd)
         format("/* Winograd %s, one image: the sources of rows of tiles become values,\n"
                " * [points][tiles][channels]. */",
                winograd_title(winograd->contraction->rows.taps)),
-        ALWAYS_INLINE, "winograd_sources",
+        winograd_head(winograd->tiles * winograd->ins), "winograd_sources",
         "(real *values, const real *x, const real *zeros, int64_t channels, int64_t "
         "stride,\n    int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, "
         "int64_t bottom,\n    int64_t tiles, int64_t point)");
