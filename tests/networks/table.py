@@ -17,7 +17,6 @@ IN_MODELS = {
     10: ("resnet18_cifar", 11173962, "ResNet-18 for CIFAR-10, kuangliu/pytorch-cifar"),
     29: ("resnet8", 78186, "ResNet-8, MLPerf Tiny's image classification"),
     32: ("vgg16", 138357544, "VGG-16, torchvision"),
-    34: ("googlenet", 6624904, "GoogLeNet, torchvision"),
     35: ("inception_v3", 27161264, "Inception-v3, torchvision"),
     39: ("resnet50", 25557032, "ResNet-50, torchvision"),
     40: ("resnext50_32x4d", 25028904, "ResNeXt-50 32x4d, torchvision"),
@@ -255,7 +254,7 @@ SMALLER = {
         *fewer("conv2d", 64),
     ],
     "092_ddpm_cifar10": [
-        ("[3, 32, 32]", "[3, 8, 8]"),
+        ("[3, 16, 16]", "[3, 8, 8]"),
         ("128, 256, 256, 256", "32, 64, 64, 64"),
         ("conv2d(128", "conv2d(32"),
         ("ResBlock(256", "ResBlock(64"),
