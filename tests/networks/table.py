@@ -78,7 +78,6 @@ NOT_TRIED = {
     "058_hrnet_w18",
     "059_res2net50",
     "064_bit_resnetv2_50",
-    "065_nfnet_f0",
     "069_vit_b_16",
     "071_swin_t",
     "075_maxvit_t",
