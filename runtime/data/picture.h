@@ -21,8 +21,8 @@ void net_invert(uint8_t *pixels, NetShape shape);
 void net_autocontrast(uint8_t *pixels, NetShape shape);
 void net_equalize(uint8_t *pixels, NetShape shape);
 
-/* warp.c: which of `size` pixels of a row or a column stands at any place, as the border has it; -1:
- * none, it is the fill. */
+/* warp.c: which of `size` pixels of a row or a column stands at any place, as the border has it;
+ * -1: none, it is the fill. */
 int64_t net_border_index(NetBorderMode mode, int64_t at, int64_t size);
 uint8_t net_border_fill(const NetBorder *border, int64_t channel);
 

@@ -38,8 +38,8 @@ struct NetStream {
     NetError error;
 };
 
-/* A picture as a test or a step has it: see NetReading, and net_augment_size() of `key`.  False: *error; errno is ENOMEM where
- * memory is out. */
+/* A picture as a test or a step has it: see NetReading, and net_augment_size() of `key`.  False:
+ * *error; errno is ENOMEM where memory is out. */
 bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const NetAugment *augment,
                      int64_t key, NetError *error);
 /* data/cache.c: all pictures of the stream, as opening->cache has them or is made to have; the

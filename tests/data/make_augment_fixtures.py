@@ -183,8 +183,8 @@ def rand_augment(draws, image):
 
 
 # timm's order.
-TIMM = """autocontrast equalize invert rotate posterize solarize solarize_add color contrast brightness
-sharpness shear_x shear_y translate_x translate_y""".split()
+TIMM = """autocontrast equalize invert rotate posterize solarize solarize_add color contrast
+brightness sharpness shear_x shear_y translate_x translate_y""".split()
 
 
 def timm_operation(name, level, sign, increasing, image):

@@ -267,7 +267,8 @@ static void operate(const char *what, uint8_t *to, const uint8_t *from, NetShape
     else if (!strcmp(what, "warp"))
         warp(to, from, shape);
     else if (!strcmp(what, "rotate"))
-        net_warp(to, from, shape, &(NetAffine){.angle = -RADIAN * n[0], .scale_x = 1, .scale_y = 1});
+        net_warp(to, from, shape,
+                 &(NetAffine){.angle = -RADIAN * n[0], .scale_x = 1, .scale_y = 1});
     else if (!strcmp(what, "border"))
         border(to, from, shape);
     else if (!strcmp(what, "invert"))
@@ -525,6 +526,25 @@ def test_training_pictures_are_cut_from_their_own_sizes(driver, tmp_path):
         assert (again == made).all()
 
 
+def test_copies_are_cut_from_a_picture_each_by_itself(driver, tmp_path):
+    """Also when pictures are read anew for each batch."""
+    folder = own_sizes(tmp_path)
+    settings = "augment.random_crop=x;augment.random_crop.size=12,14"
+    once = crops(driver, folder, 12, 14, settings)
+    settings += ";augment.repeated_augment=x;augment.repeated_augment.repetitions=2"
+    twice = crops(driver, folder, 12, 14, settings)
+    assert (twice[:, :2] == once[:, :2]).all()
+    assert (twice[:, 2:] != twice[:, :2]).any((2, 3, 4)).sum() >= 3
+    picture = FIXTURES["picture"]
+    for cut in twice[:, 2]:
+        assert any(
+            (picture[:, y : y + 12, x : x + 14] == cut).all()
+            for y in range(picture.shape[1] - 11)
+            for x in range(picture.shape[2] - 13)
+        )
+    assert (crops(driver, folder, 12, 14, settings, memory=1) == twice).all()
+
+
 def test_a_random_crop_is_a_window_and_a_resized_one_a_part_of_the_picture(driver, tmp_path):
     folder, picture = own_sizes(tmp_path), FIXTURES["picture"].astype(int)
     padded = np.pad(picture, ((0, 0), (1, 1), (2, 2)))
@@ -580,8 +600,8 @@ train {
     normalize mean=0.13, std=0.3
     augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]),
               cutout(5), horizontal_flip, random_resized_crop(28, scale=[0.5, 1]),
-              color_jitter(brightness=0.2), random_erasing(value=random), rand_augment(2, 5, magnitude_std=1),
-              trivial_augment, auto_augment, repeated_augment(2)
+              color_jitter(brightness=0.2), random_erasing(value=random),
+              rand_augment(2, 5, magnitude_std=1), trivial_augment, auto_augment, repeated_augment(2)
     loss      cross_entropy
     optimizer sgd(lr=0.1)
     batch     50
