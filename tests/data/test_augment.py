@@ -601,7 +601,8 @@ train {
     augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]),
               cutout(5), horizontal_flip, random_resized_crop(28, scale=[0.5, 1]),
               color_jitter(brightness=0.2), random_erasing(value=random),
-              rand_augment(2, 5, magnitude_std=1), trivial_augment, auto_augment, repeated_augment(2)
+              rand_augment(2, 5, magnitude_std=1), trivial_augment, auto_augment,
+              repeated_augment(2)
     loss      cross_entropy
     optimizer sgd(lr=0.1)
     batch     50
