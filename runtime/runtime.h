@@ -687,15 +687,34 @@ const char *net_units_text(char *text, size_t size, const NetSession *session);
 typedef struct NetRange {
     double low, high;
 } NetRange;
+/* What stands beyond an image's edges: torchvision's padding modes, of numpy's names.  Of abcd:
+ * edge aa|abcd|dd, reflect cb|abcd|cb, symmetric ba|abcd|dc. */
+typedef enum NetBorderMode {
+    NET_BORDER_CONSTANT,
+    NET_BORDER_EDGE,
+    NET_BORDER_REFLECT,
+    NET_BORDER_SYMMETRIC
+} NetBorderMode;
+enum { NET_MAX_FILLS = 4 };
+typedef struct NetBorder {
+    NetBorderMode mode;
+    uint8_t fill[NET_MAX_FILLS]; /* of the channels, the last of those behind it too */
+} NetBorder;
 typedef struct NetAugmentStep {
     const struct NetAugmentKind *kind;
     uint64_t salt;
     double p, translate_x, translate_y;
-    NetRange degrees, scale, shear_x, shear_y;
+    NetRange degrees, scale, scale_y, shear_x, shear_y; /* scale_y of 0: as scale */
+    NetBorder border;
     int64_t pad_y, pad_x, side;
     bool bilinear;
-    NetRange ratio, jitter[4]; /* of a window's sides; brightness, contrast, saturation, hue */
-    int operations, magnitude, bins; /* of rand_augment; magnitude -1: it is drawn */
+    NetRange ratio, jitter[4];   /* of a window's sides; brightness, contrast, saturation, hue */
+    double magnitude, deviation; /* of rand_augment; magnitude -1: it is drawn */
+    int operations, bins;
+    const void *list;            /* operations.c's: what is drawn of */
+    bool noisy;                  /* random_erasing leaves noise */
+    double value[NET_MAX_FILLS]; /* else this, normalised */
+    double eigval[3], eigvec[9]; /* of lighting: of the colours' covariance */
 } NetAugmentStep;
 enum { NET_MAX_AUGMENT_STEPS = 16 };
 typedef struct NetAugment {
@@ -705,11 +724,21 @@ typedef struct NetAugment {
     int sizing;     /* the step that cuts images of their own sizes; -1: they have this one */
     NetFit resize;  /* of those before it */
     int lanes;
-    uint8_t *grey; /* [channels]: the mean of the normalisation */
-    uint8_t *room; /* [threads][lanes + 3][elements] */
+    double *normal; /* [2][channels]: mean and deviation of the normalisation, in levels */
+    uint8_t *room;  /* [threads][lanes + 3][elements] */
     uint64_t seed, epoch;
     double mixup_alpha, cutmix_alpha; /* 0: not */
+    /* repeat.c: so often an image comes in a step; images of a step, of an epoch */
+    int64_t repeats, step_images, images;
 } NetAugment;
+/* data/repeat.c: an image several times in a step, each time with draws of its own.  Says how many
+ * images a step and an epoch have. */
+void net_repeat_begin(NetAugment *augment, int64_t step_images, int64_t images);
+/* An epoch's order, [images], becomes one in which they are repeated. */
+void net_repeat_order(const NetAugment *augment, int32_t *order);
+/* What the draws of the image that has this place in that order go by: its index for the first of
+ * its copies. */
+int64_t net_repeat_key(const NetAugment *augment, int64_t index, int64_t position);
 /* data/mix.c: how the images of a step are mixed in pairs. */
 typedef struct NetMixing {
     bool mixes, pastes;               /* by a rectangle of the other, else by a sum */
@@ -731,12 +760,12 @@ bool net_augment_check(const NetAugment *augment, const NetData *data, NetError 
 const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,
                                const NetMixing *mixing, int thread, int lane);
 /* The image, or what was made of it in the thread's room for this lane.  `sized`: the step
- * `sizing` was done already, by net_augment_size. */
-const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
+ * `sizing` was done already, by net_augment_size.  `key`: see net_repeat_key(). */
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t key,
                                  bool sized, int thread, int lane);
 /* An image of its own size becomes one of the network's. */
 bool net_augment_size(const NetAugment *augment, uint8_t *to, const uint8_t *image, NetShape own,
-                      int64_t index, NetError *error);
+                      int64_t key, NetError *error);
 /* Of the crop by which images get the network's size: random_crop's size and padding; all 0 where
  * it is another, which any image is large enough for. */
 typedef struct NetCrop {

@@ -147,7 +147,7 @@ static const char *wanted_text(const ArgSpec *spec)
     case ARG_INTS:
         return format("a whole number or a list of at most %d", MAX_INTS);
     case ARG_REAL:
-        return "a number";
+        return format("a number%s", words);
     case ARG_BOOL:
         return "true or false";
     case ARG_WORD:
@@ -236,14 +236,6 @@ static bool convert_int(const Conversion *c, const Value *value, Int *integer)
     return in_range(c, value);
 }
 
-static bool convert_real(const Conversion *c, const Value *value, ArgValue *out)
-{
-    if (value->kind != VALUE_INT && value->kind != VALUE_REAL)
-        return wrong_value(c, value);
-    out->real = value->kind == VALUE_INT ? (double)value->integer : value->real;
-    return in_range(c, value);
-}
-
 /* An operator's name may be a word too: nonlinearity=relu. */
 static bool convert_word(const Conversion *c, const Value *value, ArgValue *out)
 {
@@ -259,6 +251,16 @@ static bool convert_word(const Conversion *c, const Value *value, ArgValue *out)
             return true;
         }
     return wrong_value(c, value);
+}
+
+static bool convert_real(const Conversion *c, const Value *value, ArgValue *out)
+{
+    if (c->spec->words != NULL && (value->kind == VALUE_WORD || value->kind == VALUE_TEXT))
+        return convert_word(c, value, out);
+    if (value->kind != VALUE_INT && value->kind != VALUE_REAL)
+        return wrong_value(c, value);
+    out->real = value->kind == VALUE_INT ? (double)value->integer : value->real;
+    return in_range(c, value);
 }
 
 /* One number for all, or a list of exactly `count`. */
@@ -472,7 +474,7 @@ static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b
     case ARG_INTS:
         return a->count == b->count && same_numbers(a->count, a, b);
     case ARG_REAL:
-        return a->real == b->real;
+        return a->word == b->word && a->real == b->real;
     case ARG_WORD:
         return a->word == b->word;
     case ARG_INIT: /* required wherever there are some */
@@ -555,7 +557,7 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
     case ARG_BOOL:
         return n[0] ? "true" : "false";
     case ARG_REAL:
-        return format("%.10g", value->real);
+        return value->word != NULL ? value->word : format("%.10g", value->real);
     case ARG_WORD:
         return value->word;
     case ARG_SINGLE:

@@ -132,6 +132,11 @@ static const struct {
       {"initial_state", "h0"},
       {"hidden_state", "h0"},
       {"cx", "c0"},
+      {"fill_mode", "padding_mode"},
+      {"cval", "fill"},
+      {"fillcolor", "fill"},
+      {"mstd", "magnitude_std"},
+      {"prob", "p"},
 };
 
 /* Their words for what is no operator or argument here, and what is done instead. */

@@ -195,7 +195,7 @@ static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
         const ListRule *rule = find_list(choice, specs[i].name);
         if (!value->given && strcmp(specs[i].otherwise, "none") == 0)
             continue;
-        if (rule != NULL && value->given)
+        if (rule != NULL && value->given && value->word == NULL)
             good &= add_list(t, choice->name, path, &specs[i], rule, written_argument(args, value));
         else if (specs[i].kind == ARG_PAIR)
             add_pair(t, path, value);

@@ -152,7 +152,8 @@ static void check_moved(Training *t)
     static const char *const moves[] = {
         "augment.resize",          "augment.random_crop",         "augment.horizontal_flip",
         "augment.random_affine",   "augment.random_resized_crop", "augment.vertical_flip",
-        "augment.random_rotation", "augment.rand_augment",        "augment.trivial_augment"};
+        "augment.random_rotation", "augment.rand_augment",        "augment.trivial_augment",
+        "augment.auto_augment"};
     const Setting *found = NULL;
     for (int i = 0; i < t->graph->settings.count && found == NULL; i++)
         for (size_t k = 0; k < sizeof moves / sizeof *moves; k++)
@@ -257,40 +258,64 @@ void resolve_normalize(Training *t, const SettingDef *def)
 
 static const char *const interpolations[] = {"nearest", "bilinear", NULL};
 
-static const ArgSpec random_crop_args[] = {
-    {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE,
-     .doc = "The network's height and width."},
-    {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536,
-     .doc = "Black rows and columns added on every side before."},
-    {0}};
+/* What stands beyond the edges of an image that is moved. */
+static const char *const padding_modes[] = {"constant", "edge", "reflect", "symmetric", NULL};
+
+#define FILL                                                                                \
+    {                                                                                       \
+        "fill", ARG_INT, .otherwise = "none", .maximum = 255,                               \
+                         .doc = "What comes from beyond the edges, from 0, black, to 255: " \
+                                "for all channels or a list by channel; 0 when not given."  \
+    }
+#define PADDING_MODE                                                                          \
+    {                                                                                         \
+        "padding_mode", ARG_WORD, .otherwise = "constant", .words = padding_modes,            \
+                                  .doc = "Beyond the edges: `fill`, the edge's own pixels, "  \
+                                         "or the image mirrored without its edge or with it." \
+    }
+#define FILLS        \
+    {                \
+        "fill", 1, 4 \
+    }
+
+static const ArgSpec random_crop_args[] = {{"size", ARG_PAIR, .positional = true, .minimum = 1,
+                                            .maximum = ANY_SIZE,
+                                            .doc = "The network's height and width."},
+                                           {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536,
+                                            .doc = "Rows and columns added on every side before."},
+                                           FILL,
+                                           PADDING_MODE,
+                                           {0}};
+static const ListRule fill_lists[] = {FILLS, {0}};
 static const ArgSpec horizontal_flip_args[] = {
     {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
      .doc = "Probability that left and right change places."},
     {0}};
+#define INTERPOLATION                                                               \
+    {                                                                               \
+        "interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations, \
+                                   .doc = "Of the pixels between pixels."           \
+    }
 static const ArgSpec random_affine_args[] = {
     {"degrees", ARG_REAL, .positional = true, .minimum = -360, .maximum = 360,
      .doc = "Turned by at most this, or between two."},
     {"translate", ARG_REAL, .otherwise = "none", .maximum = 1,
      .doc = "At most so much of the width and of the height."},
     {"scale", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000,
-     .doc = "Between these two."},
+     .doc = "Between these two; of four numbers, along x and then along y."},
     {"shear", ARG_REAL, .otherwise = "none", .minimum = -89, .maximum = 89,
      .doc = "Degrees along x: at most, or between two; then along y."},
-    {"interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations,
-     .doc = "Of the pixels between pixels."},
+    INTERPOLATION,
+    FILL,
+    PADDING_MODE,
     {0}};
 static const ListRule random_affine_lists[] = {
-    {"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 2}, {"shear", 1, 4}, {0}};
+    {"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 4}, {"shear", 1, 4}, FILLS, {0}};
 static const ArgSpec cutout_args[] = {
     {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536,
      .doc = "The side of the square that is made the mean's grey."},
     {0}};
 
-#define INTERPOLATION                                                               \
-    {                                                                               \
-        "interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations, \
-                                   .doc = "Of the pixels between pixels."           \
-    }
 static const ArgSpec resized_crop_args[] = {
     {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE,
      .doc = "The network's height and width."},
@@ -308,8 +333,10 @@ static const ArgSpec rotation_args[] = {{"degrees", ARG_REAL, .positional = true
                                          .maximum = 360,
                                          .doc = "Turned by at most this, or between two."},
                                         INTERPOLATION,
+                                        FILL,
+                                        PADDING_MODE,
                                         {0}};
-static const ListRule rotation_lists[] = {{"degrees", 1, 2}, {0}};
+static const ListRule rotation_lists[] = {{"degrees", 1, 2}, FILLS, {0}};
 static const ArgSpec color_jitter_args[] = {
     {"brightness", ARG_REAL, .otherwise = "none", .maximum = 1000,
      .doc = "By a factor of at most so much from 1, or between two."},
@@ -320,29 +347,65 @@ static const ArgSpec color_jitter_args[] = {
     {0}};
 static const ListRule color_jitter_lists[] = {
     {"brightness", 1, 2}, {"contrast", 1, 2}, {"saturation", 1, 2}, {"hue", 1, 2}, {0}};
+static const char *const noises[] = {"random", NULL};
 static const ArgSpec erasing_args[] = {
     {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
-     .doc = "Probability that a rectangle is made the mean's grey."},
+     .doc = "Probability that a rectangle is erased."},
     {"scale", ARG_REAL, .otherwise = "none", .maximum = 1,
      .doc = "Its part of the area: between these two; [0.02, 0.33] when not given."},
     {"ratio", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000,
      .doc = "Its height over its width: between these two; [0.3, 3.3] when not given."},
+    {"value", ARG_REAL, .otherwise = "0", .minimum = -1e6, .maximum = 1e6, .words = noises,
+     .doc =
+         "What it becomes to the network, where 0 is the mean, or a list by channel; or noise of "
+         "the deviation 1 in each pixel."},
     {0}};
-static const ListRule erasing_lists[] = {{"scale", 2, 2}, {"ratio", 2, 2}, {0}};
+static const ListRule erasing_lists[] = {{"scale", 2, 2}, {"ratio", 2, 2}, {"value", 1, 4}, {0}};
+static const char *const spaces[] = {"torchvision", "timm", "timm_increasing", NULL};
 static const ArgSpec rand_augment_args[] = {
     {"num_ops", ARG_INT, .positional = true, .otherwise = "2", .maximum = 100,
      .doc = "Operations, one after the other."},
     {"magnitude", ARG_INT, .positional = true, .otherwise = "9", .maximum = 999,
      .doc = "How strong, of the bins from 0."},
     {"num_magnitude_bins", ARG_INT, .otherwise = "31", .minimum = 2, .maximum = 1000,
-     .doc = "Into which the way to the strongest is cut."},
+     .doc = "Into which the way to the strongest is cut; timm has 11."},
     INTERPOLATION,
+    FILL,
+    {"magnitude_std", ARG_REAL, .otherwise = "0", .maximum = 1000,
+     .doc = "Of normal noise in the magnitude, drawn for each operation: timm's mstd."},
+    {"p", ARG_REAL, .otherwise = "1", .maximum = 1,
+     .doc = "Probability that an operation is done; timm has 0.5."},
+    {"space", ARG_WORD, .otherwise = "torchvision", .words = spaces,
+     .doc = "Whose operations, and how strong: timm_increasing is timm's inc1."},
     {0}};
 static const ArgSpec trivial_augment_args[] = {{"num_magnitude_bins", ARG_INT, .otherwise = "31",
                                                 .minimum = 2, .maximum = 1000,
                                                 .doc = "Strengths, of which one is drawn."},
                                                INTERPOLATION,
+                                               FILL,
                                                {0}};
+static const char *const policies[] = {"imagenet", "cifar10", "svhn", NULL};
+static const ArgSpec auto_augment_args[] = {{"policy", ARG_WORD, .positional = true,
+                                             .otherwise = "imagenet", .words = policies,
+                                             .doc = "The data on which the operations were found."},
+                                            INTERPOLATION,
+                                            FILL,
+                                            {0}};
+static const ArgSpec lighting_args[] = {
+    {"alphastd", ARG_REAL, .positional = true, .otherwise = "0.1", .maximum = 1000,
+     .doc = "Deviation of what each principal component is multiplied by."},
+    {"eigval", ARG_REAL, .otherwise = "none", .minimum = -1e6, .maximum = 1e6,
+     .doc =
+         "The three components' eigenvalues, of colours from 0 to 1; ImageNet's when not given."},
+    {"eigvec", ARG_REAL, .otherwise = "none", .minimum = -1e6, .maximum = 1e6,
+     .doc = "Of red, green and blue the part in each component, nine numbers; ImageNet's when not "
+            "given."},
+    {0}};
+static const ListRule lighting_lists[] = {{"eigval", 3, 3}, {"eigvec", 9, 9}, {0}};
+static const ArgSpec repeated_args[] = {
+    {"repetitions", ARG_INT, .positional = true, .otherwise = "3", .minimum = 1, .maximum = 1000,
+     .doc = "How often a step has each of its images, with draws of its own each time."},
+    {0}};
 
 static const ArgSpec mix_args[] = {
     {"alpha", ARG_REAL, .positional = true, .otherwise = "1", .minimum = 1e-3, .maximum = 1000,
@@ -356,7 +419,7 @@ static const ArgSpec resize_args[] = {
 static const ListRule resize_lists[] = {{"size", 1, 2}, {0}};
 
 const Choice augmentations[] = {{"resize", resize_args, resize_lists},
-                                {"random_crop", random_crop_args, NULL},
+                                {"random_crop", random_crop_args, fill_lists},
                                 {"horizontal_flip", horizontal_flip_args, NULL},
                                 {"random_affine", random_affine_args, random_affine_lists},
                                 {"cutout", cutout_args, NULL},
@@ -365,8 +428,11 @@ const Choice augmentations[] = {{"resize", resize_args, resize_lists},
                                 {"random_rotation", rotation_args, rotation_lists},
                                 {"color_jitter", color_jitter_args, color_jitter_lists},
                                 {"random_erasing", erasing_args, erasing_lists},
-                                {"rand_augment", rand_augment_args, NULL},
-                                {"trivial_augment", trivial_augment_args, NULL},
+                                {"rand_augment", rand_augment_args, fill_lists},
+                                {"trivial_augment", trivial_augment_args, fill_lists},
+                                {"auto_augment", auto_augment_args, fill_lists},
+                                {"lighting", lighting_args, lighting_lists},
+                                {"repeated_augment", repeated_args, NULL},
                                 {"mixup", mix_args, NULL},
                                 {"cutmix", mix_args, NULL},
                                 {0}};
@@ -411,7 +477,8 @@ static void check_single(Training *t, const char *path)
                     setting->list.items[0]);
     if (setting->list.count == 3)
         build_error(t->b, "argument-type", setting->span,
-                    "one, two or four numbers are expected, not 3");
+                    "%stwo or four numbers are expected, not 3",
+                    strstr(path, ".scale") != NULL ? "" : "one, ");
 }
 
 /* rand_augment's strength is one of its bins. */
@@ -425,23 +492,70 @@ static void check_magnitude(Training *t)
                     magnitude->number, bins->number);
 }
 
-/* What mixes colours needs grey or red, green and blue. */
+/* What mixes colours needs grey or red, green and blue, and lighting these three. */
 static void check_colours(Training *t)
 {
-    static const char *const names[] = {"color_jitter", "rand_augment", "trivial_augment"};
+    static const char *const names[] = {"color_jitter", "rand_augment", "trivial_augment",
+                                        "auto_augment", "lighting"};
     const Tensor *input = t->graph->input;
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names && input != NULL; i++) {
         const Setting *setting = find_setting(t->graph, format("augment.%s", names[i]));
-        if (setting == NULL || input == NULL || input->shape.dim[0] == 1
-            || input->shape.dim[0] == 3)
+        bool grey = strcmp(names[i], "lighting") != 0;
+        if (setting == NULL || input->shape.dim[0] == 3 || (grey && input->shape.dim[0] == 1))
             continue;
-        Diagnostic *d =
-            build_error(t->b, "shape-mismatch", setting->span,
-                        "%s is of grey images or of red, green and blue, and the input has %lld "
-                        "channels",
-                        names[i], input->shape.dim[0]);
+        Diagnostic *d = build_error(t->b, "shape-mismatch", setting->span,
+                                    "%s is of %sred, green and blue, and the input has %lld "
+                                    "channel%s",
+                                    names[i], grey ? "grey images or of " : "", input->shape.dim[0],
+                                    input->shape.dim[0] == 1 ? "" : "s");
         diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     }
+}
+
+/* A list has a number for each channel. */
+static void check_by_channel(Training *t, const char *path)
+{
+    const Setting *setting = find_setting(t->graph, path);
+    const Tensor *input = t->graph->input;
+    if (setting == NULL || input == NULL || setting->list.count <= 1
+        || setting->list.count == input->shape.dim[0])
+        return;
+    Diagnostic *d =
+        build_error(t->b, "shape-mismatch", setting->span,
+                    "%d numbers, but the input has %lld channel%s: one for each, or one "
+                    "for all",
+                    setting->list.count, input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+}
+
+/* What other modes take is not filled in. */
+static void check_border(Training *t, const char *name)
+{
+    const Setting *fill = find_setting(t->graph, format("augment.%s.fill", name)),
+                  *mode = find_setting(t->graph, format("augment.%s.padding_mode", name));
+    check_by_channel(t, format("augment.%s.fill", name));
+    if (fill == NULL || mode == NULL || strcmp(mode->word, "constant") == 0)
+        return;
+    Diagnostic *d = build_error(t->b, "argument-range", fill->span,
+                                "padding_mode=%s takes the image's own pixels, and nothing is "
+                                "filled in: leave out `fill` or `padding_mode`",
+                                mode->word);
+    diag_label(d, mode->span, "here");
+}
+
+/* Copies of an image that nothing changes teach nothing new, and a step has room for them all. */
+static void check_repeats(Training *t)
+{
+    const Setting *repeats = find_setting(t->graph, "augment.repeated_augment");
+    bool changes = false;
+    for (const Choice *choice = augmentations; choice->name != NULL; choice++)
+        changes |= strcmp(choice->name, "resize") != 0
+                   && strcmp(choice->name, "repeated_augment") != 0
+                   && find_setting(t->graph, format("augment.%s", choice->name)) != NULL;
+    if (repeats != NULL && !changes)
+        build_error(t->b, "argument-range", repeats->span,
+                    "repeated_augment repeats images that nothing changes: another augmentation "
+                    "has to stand beside it, as horizontal_flip");
 }
 
 static void resolve_step(Training *t, const Expr *word)
@@ -516,6 +630,12 @@ void resolve_augment(Training *t, const SettingDef *def)
     }
     check_crop(t, "random_crop");
     check_crop(t, "random_resized_crop");
+    static const char *const bordered[] = {"random_crop",  "random_affine",   "random_rotation",
+                                           "rand_augment", "trivial_augment", "auto_augment"};
+    for (size_t i = 0; i < sizeof bordered / sizeof *bordered; i++)
+        check_border(t, bordered[i]);
+    check_by_channel(t, "augment.random_erasing.value");
+    check_repeats(t);
     check_magnitude(t);
     check_colours(t);
     static const char *const ranges[] = {

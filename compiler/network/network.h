@@ -78,7 +78,8 @@ typedef struct ArgSpec {
      * is no word of its own: absent, given stays false; NULL: required */
     const char *otherwise;
     double minimum, maximum; /* inclusive; both 0: any */
-    /* ARG_WORD: what it may be, NULL-terminated, or any_word; of a window's sizes: also allowed */
+    /* ARG_WORD: what it may be, NULL-terminated, or any_word; of a number or a window's sizes: also
+     * allowed */
     const char *const *words;
     const char *doc; /* one sentence */
 } ArgSpec;

@@ -5,7 +5,7 @@
  * done as bytes by the thread that loads the image.  A new augmentation is one
  * function and one entry of the table; the order is the train section's.
  */
-#include "data/picture.h"
+#include "data/augment.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,68 +13,105 @@
 
 enum { MAX_DRAWS = 8 }; /* random numbers of one step for one image, in each of several streams */
 
-/* One image under way. */
-typedef struct Work {
-    const NetAugment *augment;
-    const NetAugmentStep *step;
-    uint64_t image; /* its position */
-    uint8_t *to;    /* [c][h][w] of the network */
-    const uint8_t *from;
-    NetShape own;   /* of `from`: the network's but for the crop that gives it that */
-    uint8_t *spare; /* as many pixels */
-} Work;
-
-typedef struct NetAugmentKind {
-    const char *name, *path;
-    void (*read)(NetAugmentStep *step, const NetSettings *settings);
-    bool (*apply)(const Work *work); /* false: the image stays as it is, and `to` is untouched */
-} NetAugmentKind;
-
-/* In [low, high). */
-static double draw(const Work *work, int number, double low, double high)
+static uint64_t stream_of(const NetAugmentWork *work, int number)
 {
-    double unit = net_random(work->augment->seed, work->augment->epoch,
-                             work->step->salt + (uint64_t)(number / MAX_DRAWS),
-                             work->image * MAX_DRAWS + (uint64_t)(number % MAX_DRAWS));
+    return work->step->salt + (uint64_t)(number / MAX_DRAWS);
+}
+
+static uint64_t index_of(const NetAugmentWork *work, int number)
+{
+    return work->image * MAX_DRAWS + (uint64_t)(number % MAX_DRAWS);
+}
+
+double net_draw(const NetAugmentWork *work, int number, double low, double high)
+{
+    double unit = net_random(work->augment->seed, work->augment->epoch, stream_of(work, number),
+                             index_of(work, number));
     return low + (high - low) * unit;
 }
 
-/* A whole number in [low, high]. */
-static int64_t draw_whole(const Work *work, int number, int64_t low, int64_t high)
+int64_t net_draw_whole(const NetAugmentWork *work, int number, int64_t low, int64_t high)
 {
-    return (int64_t)floor(draw(work, number, (double)low, (double)high + 1));
+    return (int64_t)floor(net_draw(work, number, (double)low, (double)high + 1));
 }
 
-/* The index-th number of a setting; of one that is absent, or shorter, `fallback`. */
-static double number_of(const NetSettings *settings, const char *path, int index, double fallback)
+double net_draw_normal(const NetAugmentWork *work, int number)
+{
+    return net_random_normal(work->augment->seed, work->augment->epoch, stream_of(work, number),
+                             index_of(work, number));
+}
+
+double net_number_of(const NetSettings *settings, const char *path, int index, double fallback)
 {
     const NetValue *value = net_setting_find(settings, path);
     return value && index < value->count ? value->numbers[index] : fallback;
+}
+
+bool net_is_bilinear(const NetSettings *settings, const char *path)
+{
+    return strcmp(net_setting_word(settings, path, "nearest"), "bilinear") == 0;
+}
+
+NetBorder net_border_of(const NetSettings *settings, const char *name)
+{
+    static const char *const modes[] = {
+        [NET_BORDER_CONSTANT] = "constant",
+        [NET_BORDER_EDGE] = "edge",
+        [NET_BORDER_REFLECT] = "reflect",
+        [NET_BORDER_SYMMETRIC] = "symmetric",
+    };
+    char path[64];
+    NetBorder border = {0};
+    snprintf(path, sizeof path, "augment.%s.padding_mode", name);
+    const char *word = net_setting_word(settings, path, modes[NET_BORDER_CONSTANT]);
+    while (border.mode < NET_BORDER_SYMMETRIC && strcmp(modes[border.mode], word) != 0)
+        border.mode++;
+    snprintf(path, sizeof path, "augment.%s.fill", name);
+    for (int i = 0; i < NET_MAX_FILLS; i++)
+        border.fill[i] =
+            (uint8_t)net_number_of(settings, path, i, i > 0 ? (double)border.fill[i - 1] : 0);
+    return border;
 }
 
 /* ---------------------------------------------------------- random_crop */
 
 static void read_crop(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->pad_y = (int64_t)number_of(settings, "augment.random_crop.padding", 0, 0);
-    step->pad_x = (int64_t)number_of(settings, "augment.random_crop.padding", 1, 0);
+    step->border = net_border_of(settings, "random_crop");
+    step->pad_y = (int64_t)net_number_of(settings, "augment.random_crop.padding", 0, 0);
+    step->pad_x = (int64_t)net_number_of(settings, "augment.random_crop.padding", 1, 0);
 }
 
-/* A window of the network's size somewhere in the image with black padding. */
-static bool crop(const Work *work)
+/* A row of the window: `from`, its row of the image or of the border (NULL: that is one value),
+ * from column `right` on. */
+static void crop_row(const NetAugmentWork *work, uint8_t *to, const uint8_t *from, int64_t right,
+                     uint8_t fill)
+{
+    int64_t count = work->augment->shape.w, own = work->own.w;
+    int64_t first = right < 0 ? -right : 0, end = own - right < count ? own - right : count;
+    memset(to, fill, (size_t)count);
+    if (from && first < end)
+        memcpy(to + first, from + first + right, (size_t)(end - first));
+    for (int64_t x = 0; from && x < count; x++) {
+        int64_t at =
+            x < first || x >= end ? net_border_index(work->step->border.mode, x + right, own) : -1;
+        if (at >= 0)
+            to[x] = from[at];
+    }
+}
+
+/* A window of the network's size somewhere in the image with its padding. */
+static bool crop(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape, own = work->own;
+    const NetBorder *border = &work->step->border;
     int64_t pad_y = work->step->pad_y, pad_x = work->step->pad_x;
-    int64_t down = draw_whole(work, 0, -pad_y, own.h + pad_y - shape.h);
-    int64_t right = draw_whole(work, 1, -pad_x, own.w + pad_x - shape.w);
-    int64_t first = right < 0 ? -right : 0, end = own.w - right < shape.w ? own.w - right : shape.w;
+    int64_t down = net_draw_whole(work, 0, -pad_y, own.h + pad_y - shape.h);
+    int64_t right = net_draw_whole(work, 1, -pad_x, own.w + pad_x - shape.w);
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
-        int64_t y = row % shape.h + down;
-        uint8_t *to = work->to + row * shape.w;
-        memset(to, 0, (size_t)shape.w);
-        if (y >= 0 && y < own.h && first < end)
-            memcpy(to + first, work->from + (row / shape.h * own.h + y) * own.w + first + right,
-                   (size_t)(end - first));
+        int64_t c = row / shape.h, y = net_border_index(border->mode, row % shape.h + down, own.h);
+        const uint8_t *from = y >= 0 ? work->from + (c * own.h + y) * own.w : NULL;
+        crop_row(work, work->to + row * shape.w, from, right, net_border_fill(border, c));
     }
     return true;
 }
@@ -83,13 +120,13 @@ static bool crop(const Work *work)
 
 static void read_flip(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->p = number_of(settings, "augment.horizontal_flip.p", 0, 0.5);
+    step->p = net_number_of(settings, "augment.horizontal_flip.p", 0, 0.5);
 }
 
-static bool flip(const Work *work)
+static bool flip(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape;
-    if (draw(work, 0, 0, 1) >= work->step->p)
+    if (net_draw(work, 0, 0, 1) >= work->step->p)
         return false;
     for (int64_t row = 0; row < shape.c * shape.h; row++)
         for (int64_t x = 0; x < shape.w; x++)
@@ -102,8 +139,8 @@ static bool flip(const Work *work)
 /* One number is as much either way. */
 static void read_range(NetRange *range, const NetSettings *settings, const char *path, int first)
 {
-    double low = number_of(settings, path, first, 0),
-           high = number_of(settings, path, first + 1, -low);
+    double low = net_number_of(settings, path, first, 0),
+           high = net_number_of(settings, path, first + 1, -low);
     *range = low < high ? (NetRange){low, high} : (NetRange){high, low};
 }
 
@@ -112,32 +149,35 @@ static void read_affine(NetAugmentStep *step, const NetSettings *settings)
     read_range(&step->degrees, settings, "augment.random_affine.degrees", 0);
     read_range(&step->shear_x, settings, "augment.random_affine.shear", 0);
     read_range(&step->shear_y, settings, "augment.random_affine.shear", 2);
-    step->translate_x = number_of(settings, "augment.random_affine.translate", 0, 0);
-    step->translate_y = number_of(settings, "augment.random_affine.translate", 1, 0);
-    step->scale.low = number_of(settings, "augment.random_affine.scale", 0, 1);
-    step->scale.high = number_of(settings, "augment.random_affine.scale", 1, 1);
-    step->bilinear =
-        strcmp(net_setting_word(settings, "augment.random_affine.interpolation", "nearest"),
-               "bilinear")
-        == 0;
+    step->translate_x = net_number_of(settings, "augment.random_affine.translate", 0, 0);
+    step->translate_y = net_number_of(settings, "augment.random_affine.translate", 1, 0);
+    step->scale.low = net_number_of(settings, "augment.random_affine.scale", 0, 1);
+    step->scale.high = net_number_of(settings, "augment.random_affine.scale", 1, 1);
+    step->scale_y.low = net_number_of(settings, "augment.random_affine.scale", 2, 0);
+    step->scale_y.high = net_number_of(settings, "augment.random_affine.scale", 3, 0);
+    step->bilinear = net_is_bilinear(settings, "augment.random_affine.interpolation");
+    step->border = net_border_of(settings, "random_affine");
 }
 
-static const double RADIAN = 3.14159265358979323846 / 180;
-
-/* torchvision.transforms.RandomAffine's: moves are of whole pixels. */
-static bool affine(const Work *work)
+/* torchvision.transforms.RandomAffine's: moves are of whole pixels.  A scale of its own for y is
+ * kornia's. */
+static bool affine(const NetAugmentWork *work)
 {
     const NetAugmentStep *step = work->step;
     double max_x = step->translate_x * (double)work->augment->shape.w,
            max_y = step->translate_y * (double)work->augment->shape.h;
+    double scale = net_draw(work, 3, step->scale.low, step->scale.high);
     const NetAffine drawn = {
-        .angle = RADIAN * draw(work, 0, step->degrees.low, step->degrees.high),
-        .right = nearbyint(draw(work, 1, -max_x, max_x)),
-        .down = nearbyint(draw(work, 2, -max_y, max_y)),
-        .scale = draw(work, 3, step->scale.low, step->scale.high),
-        .shear_x = RADIAN * draw(work, 4, step->shear_x.low, step->shear_x.high),
-        .shear_y = RADIAN * draw(work, 5, step->shear_y.low, step->shear_y.high),
+        .angle = NET_RADIAN * net_draw(work, 0, step->degrees.low, step->degrees.high),
+        .right = nearbyint(net_draw(work, 1, -max_x, max_x)),
+        .down = nearbyint(net_draw(work, 2, -max_y, max_y)),
+        .scale_x = scale,
+        .scale_y = step->scale_y.high > 0 ? net_draw(work, 6, step->scale_y.low, step->scale_y.high)
+                                          : scale,
+        .shear_x = NET_RADIAN * net_draw(work, 4, step->shear_x.low, step->shear_x.high),
+        .shear_y = NET_RADIAN * net_draw(work, 5, step->shear_y.low, step->shear_y.high),
         .bilinear = step->bilinear,
+        .border = step->border,
     };
     net_warp(work->to, work->from, work->augment->shape, &drawn);
     return true;
@@ -145,19 +185,26 @@ static bool affine(const Work *work)
 
 /* --------------------------------------------------------------- cutout */
 
+/* A value that is `value` to the network, as near as a byte comes to it. */
+static uint8_t level_of(const NetAugment *augment, int64_t channel, double value)
+{
+    double level = augment->normal[channel] + value * augment->normal[augment->shape.c + channel];
+    return level <= 0 ? 0 : level >= 255 ? 255 : (uint8_t)(level + 0.5);
+}
+
 /* The mean's grey is 0 to the network. */
 static void read_cutout(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->side = (int64_t)number_of(settings, "augment.cutout.size", 0, 1);
+    step->side = (int64_t)net_number_of(settings, "augment.cutout.size", 0, 1);
 }
 
 /* DeVries and Taylor 2017: a square about any pixel, which may reach beyond the edges. */
-static bool cutout(const Work *work)
+static bool cutout(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape;
     int64_t side = work->step->side;
-    int64_t top = draw_whole(work, 0, 0, shape.h - 1) - side / 2,
-            left = draw_whole(work, 1, 0, shape.w - 1) - side / 2;
+    int64_t top = net_draw_whole(work, 0, 0, shape.h - 1) - side / 2,
+            left = net_draw_whole(work, 1, 0, shape.w - 1) - side / 2;
     int64_t bottom = top + side < shape.h ? top + side : shape.h,
             right = left + side < shape.w ? left + side : shape.w;
     top = top > 0 ? top : 0;
@@ -165,7 +212,7 @@ static bool cutout(const Work *work)
     memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
     for (int64_t c = 0; c < shape.c; c++)
         for (int64_t y = top; y < bottom; y++)
-            memset(work->to + (c * shape.h + y) * shape.w + left, work->augment->grey[c],
+            memset(work->to + (c * shape.h + y) * shape.w + left, level_of(work->augment, c, 0),
                    (size_t)(right - left));
     return true;
 }
@@ -174,13 +221,13 @@ static bool cutout(const Work *work)
 
 static void read_vertical_flip(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->p = number_of(settings, "augment.vertical_flip.p", 0, 0.5);
+    step->p = net_number_of(settings, "augment.vertical_flip.p", 0, 0.5);
 }
 
-static bool vertical_flip(const Work *work)
+static bool vertical_flip(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape;
-    if (draw(work, 0, 0, 1) >= work->step->p)
+    if (net_draw(work, 0, 0, 1) >= work->step->p)
         return false;
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
         int64_t y = row % shape.h, other = row - y + shape.h - 1 - y;
@@ -189,25 +236,23 @@ static bool vertical_flip(const Work *work)
     return true;
 }
 
-static bool is_bilinear(const NetSettings *settings, const char *path)
-{
-    return strcmp(net_setting_word(settings, path, "nearest"), "bilinear") == 0;
-}
-
 static void read_rotation(NetAugmentStep *step, const NetSettings *settings)
 {
     read_range(&step->degrees, settings, "augment.random_rotation.degrees", 0);
-    step->bilinear = is_bilinear(settings, "augment.random_rotation.interpolation");
+    step->bilinear = net_is_bilinear(settings, "augment.random_rotation.interpolation");
+    step->border = net_border_of(settings, "random_rotation");
 }
 
 /* torchvision's rotate turns the other way round than its affine. */
-static bool rotation(const Work *work)
+static bool rotation(const NetAugmentWork *work)
 {
     const NetAugmentStep *step = work->step;
-    const NetAffine drawn = {.angle =
-                                 -RADIAN * draw(work, 0, step->degrees.low, step->degrees.high),
-                             .scale = 1,
-                             .bilinear = step->bilinear};
+    double degrees = net_draw(work, 0, step->degrees.low, step->degrees.high);
+    const NetAffine drawn = {.angle = -NET_RADIAN * degrees,
+                             .scale_x = 1,
+                             .scale_y = 1,
+                             .bilinear = step->bilinear,
+                             .border = step->border};
     net_warp(work->to, work->from, work->augment->shape, &drawn);
     return true;
 }
@@ -221,32 +266,33 @@ static void read_window(NetAugmentStep *step, const NetSettings *settings, const
 {
     char path[64];
     snprintf(path, sizeof path, "augment.%s.scale", name);
-    step->scale =
-        (NetRange){number_of(settings, path, 0, area.low), number_of(settings, path, 1, area.high)};
+    step->scale = (NetRange){net_number_of(settings, path, 0, area.low),
+                             net_number_of(settings, path, 1, area.high)};
     snprintf(path, sizeof path, "augment.%s.ratio", name);
-    step->ratio = (NetRange){number_of(settings, path, 0, ratio.low),
-                             number_of(settings, path, 1, ratio.high)};
+    step->ratio = (NetRange){net_number_of(settings, path, 0, ratio.low),
+                             net_number_of(settings, path, 1, ratio.high)};
 }
 
 /* Of a part of the image's area and with a width that is so much of its height (`wide`), or a
  * height of its width; the first of ten that is in the image.  False: none was. */
-static bool draw_window(const Work *work, int first, bool wide, bool smaller, NetWindow *window)
+static bool draw_window(const NetAugmentWork *work, int first, bool wide, bool smaller,
+                        NetWindow *window)
 {
     const NetAugmentStep *step = work->step;
     NetShape shape = work->own;
     double area = (double)(shape.h * shape.w);
     for (int try = 0; try < WINDOW_TRIES; try++) {
         int at = first + try * DRAWS_OF_WINDOW;
-        double part = area * draw(work, at, step->scale.low, step->scale.high),
-               ratio = exp(draw(work, at + 1, log(step->ratio.low), log(step->ratio.high)));
+        double part = area * net_draw(work, at, step->scale.low, step->scale.high),
+               ratio = exp(net_draw(work, at + 1, log(step->ratio.low), log(step->ratio.high)));
         double across = nearbyint(sqrt(wide ? part * ratio : part / ratio)),
                down = nearbyint(sqrt(wide ? part / ratio : part * ratio));
         double most_across = (double)(shape.w - smaller), most_down = (double)(shape.h - smaller);
         if (across < !smaller || down < !smaller || across > most_across || down > most_down)
             continue;
         *window = (NetWindow){.height = (int64_t)down, .width = (int64_t)across};
-        window->top = draw_whole(work, at + 2, 0, shape.h - window->height);
-        window->left = draw_whole(work, at + 3, 0, shape.w - window->width);
+        window->top = net_draw_whole(work, at + 2, 0, shape.h - window->height);
+        window->left = net_draw_whole(work, at + 3, 0, shape.w - window->width);
         return true;
     }
     return false;
@@ -259,7 +305,7 @@ static void read_resized_crop(NetAugmentStep *step, const NetSettings *settings)
 }
 
 /* The largest in the middle whose form is allowed. */
-static NetWindow middle_window(const Work *work)
+static NetWindow middle_window(const NetAugmentWork *work)
 {
     const NetRange ratio = work->step->ratio;
     NetShape shape = work->own;
@@ -275,7 +321,7 @@ static NetWindow middle_window(const Work *work)
 }
 
 /* torchvision.transforms.v2.RandomResizedCrop, of the image as the data have it. */
-static bool resized_crop(const Work *work)
+static bool resized_crop(const NetAugmentWork *work)
 {
     NetWindow window;
     if (!draw_window(work, 0, true, false, &window))
@@ -286,25 +332,47 @@ static bool resized_crop(const Work *work)
 
 static void read_erasing(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->p = number_of(settings, "augment.random_erasing.p", 0, 0.5);
+    step->p = net_number_of(settings, "augment.random_erasing.p", 0, 0.5);
     read_window(step, settings, "random_erasing", (NetRange){0.02, 0.33}, (NetRange){0.3, 3.3});
+    step->noisy =
+        strcmp(net_setting_word(settings, "augment.random_erasing.value", ""), "random") == 0;
+    for (int i = 0; i < NET_MAX_FILLS; i++)
+        step->value[i] = net_number_of(settings, "augment.random_erasing.value", i,
+                                       i > 0 ? step->value[i - 1] : 0);
 }
 
-static void erase(const Work *work, NetWindow window)
+/* Of a pixel that is erased; `at`: its place. */
+static uint8_t erased(const NetAugmentWork *work, int64_t channel, int64_t at)
+{
+    const NetAugment *augment = work->augment;
+    const NetAugmentStep *step = work->step;
+    if (!step->noisy)
+        return level_of(augment, channel,
+                        step->value[channel < NET_MAX_FILLS ? channel : NET_MAX_FILLS - 1]);
+    uint64_t pixels = (uint64_t)(augment->shape.c * augment->shape.h * augment->shape.w);
+    return level_of(augment, channel,
+                    net_random_normal(augment->seed, augment->epoch, step->salt ^ net_hash("noise"),
+                                      work->image * pixels + (uint64_t)at));
+}
+
+static void erase(const NetAugmentWork *work, NetWindow window)
 {
     NetShape shape = work->augment->shape;
     memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
     for (int64_t c = 0; c < shape.c; c++)
         for (int64_t y = window.top; y < window.top + window.height; y++)
-            memset(work->to + (c * shape.h + y) * shape.w + window.left, work->augment->grey[c],
-                   (size_t)window.width);
+            for (int64_t x = window.left; x < window.left + window.width; x++) {
+                int64_t at = (c * shape.h + y) * shape.w + x;
+                work->to[at] = erased(work, c, at);
+            }
 }
 
-/* RandomErasing (Zhong et al. 2020), after the normalisation, where 0 is the mean. */
-static bool erasing(const Work *work)
+/* RandomErasing (Zhong et al. 2020), of what comes after the normalisation: where 0 is the mean,
+ * and noise has a deviation of 1.  What no byte holds is black or white. */
+static bool erasing(const NetAugmentWork *work)
 {
     NetWindow window;
-    if (draw(work, 0, 0, 1) >= work->step->p || !draw_window(work, 1, false, true, &window))
+    if (net_draw(work, 0, 0, 1) >= work->step->p || !draw_window(work, 1, false, true, &window))
         return false;
     erase(work, window);
     return true;
@@ -334,7 +402,7 @@ static void read_color_jitter(NetAugmentStep *step, const NetSettings *settings)
     step->jitter[HUE] = read_jitter(settings, "augment.color_jitter.hue", 0);
 }
 
-static void change_colour(const Work *work, int what, double factor)
+static void change_colour(const NetAugmentWork *work, int what, double factor)
 {
     static void (*const changes[])(uint8_t * pixels, NetShape shape, double factor) = {
         [BRIGHTNESS] = net_adjust_brightness,
@@ -348,175 +416,56 @@ static void change_colour(const Work *work, int what, double factor)
 }
 
 /* torchvision.transforms.v2.ColorJitter: the four in an order that is drawn. */
-static bool color_jitter(const Work *work)
+static bool color_jitter(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape;
     int order[] = {BRIGHTNESS, CONTRAST, SATURATION, HUE};
     memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
     for (int last = HUE; last > 0; last--) {
-        int other = (int)draw_whole(work, 3 + last, 0, last), kept = order[last];
+        int other = (int)net_draw_whole(work, 3 + last, 0, last), kept = order[last];
         order[last] = order[other];
         order[other] = kept;
     }
     for (int i = 0; i <= HUE; i++) {
         const NetRange range = work->step->jitter[order[i]];
-        change_colour(work, order[i], draw(work, order[i], range.low, range.high));
+        change_colour(work, order[i], net_draw(work, order[i], range.low, range.high));
     }
     return true;
 }
 
-/* ------------------------------------------ rand_augment, trivial_augment */
+/* ------------------------------------------------------------- lighting */
 
-/* What one operation does with a magnitude; of torchvision's two lists the ranges differ. */
-typedef enum Operation {
-    IDENTITY,
-    SHEAR_X,
-    SHEAR_Y,
-    TRANSLATE_X,
-    TRANSLATE_Y,
-    ROTATE,
-    BRIGHTER,
-    COLOURS,
-    CONTRASTS,
-    SHARPNESS,
-    POSTERIZE,
-    SOLARIZE,
-    AUTOCONTRAST,
-    EQUALIZE,
-    OPERATIONS
-} Operation;
+/* Of ImageNet's colours from 0 to 1: fb.resnet.torch's numbers, which others have from there. */
+static const double imagenet_eigval[] = {0.2175, 0.0188, 0.0045};
+static const double imagenet_eigvec[] = {-0.5675, 0.7192,  0.4009,  -0.5808, -0.0045,
+                                         -0.8140, -0.5836, -0.6948, 0.4203};
 
-/* The largest magnitude: of moves in the one list a part of the size, in the other pixels. */
-static const double rand_most[OPERATIONS] = {
-    [SHEAR_X] = 0.3,
-    [SHEAR_Y] = 0.3,
-    [TRANSLATE_X] = 150.0 / 331,
-    [TRANSLATE_Y] = 150.0 / 331,
-    [ROTATE] = 30,
-    [BRIGHTER] = 0.9,
-    [COLOURS] = 0.9,
-    [CONTRASTS] = 0.9,
-    [SHARPNESS] = 0.9,
-    [POSTERIZE] = 4,
-};
-static const double trivial_most[OPERATIONS] = {
-    [SHEAR_X] = 0.99,  [SHEAR_Y] = 0.99, [TRANSLATE_X] = 32, [TRANSLATE_Y] = 32, [ROTATE] = 135,
-    [BRIGHTER] = 0.99, [COLOURS] = 0.99, [CONTRASTS] = 0.99, [SHARPNESS] = 0.99, [POSTERIZE] = 6,
-};
-
-static void read_rand_augment(NetAugmentStep *step, const NetSettings *settings)
+static void read_lighting(NetAugmentStep *step, const NetSettings *settings)
 {
-    step->operations = (int)number_of(settings, "augment.rand_augment.num_ops", 0, 2);
-    step->magnitude = (int)number_of(settings, "augment.rand_augment.magnitude", 0, 9);
-    step->bins = (int)number_of(settings, "augment.rand_augment.num_magnitude_bins", 0, 31);
-    step->bilinear = is_bilinear(settings, "augment.rand_augment.interpolation");
-    if (step->magnitude >= step->bins)
-        step->magnitude = step->bins - 1;
+    step->deviation = net_number_of(settings, "augment.lighting.alphastd", 0, 0.1);
+    for (int i = 0; i < 3; i++)
+        step->eigval[i] = net_number_of(settings, "augment.lighting.eigval", i, imagenet_eigval[i]);
+    for (int i = 0; i < 9; i++)
+        step->eigvec[i] = net_number_of(settings, "augment.lighting.eigvec", i, imagenet_eigvec[i]);
 }
 
-static void read_trivial_augment(NetAugmentStep *step, const NetSettings *settings)
-{
-    step->operations = 1;
-    step->magnitude = -1;
-    step->bins = (int)number_of(settings, "augment.trivial_augment.num_magnitude_bins", 0, 31);
-    step->bilinear = is_bilinear(settings, "augment.trivial_augment.interpolation");
-}
-
-/* Of `work->to`, by way of the spare pixels. */
-static void warp_again(const Work *work, NetAffine affine)
-{
-    NetShape shape = work->augment->shape;
-    affine.scale = 1;
-    affine.bilinear = work->step->bilinear;
-    memcpy(work->spare, work->to, (size_t)(shape.c * shape.h * shape.w));
-    net_warp(work->to, work->spare, shape, &affine);
-}
-
-/* A shear is about the first pixel's corner. */
-static void shear(const Work *work, double x, double y)
-{
-    NetShape shape = work->augment->shape;
-    warp_again(work, (NetAffine){.shear_x = atan(x),
-                                 .shear_y = atan(y),
-                                 .centre_x = -(double)shape.w / 2,
-                                 .centre_y = -(double)shape.h / 2});
-}
-
-static void sharpen(const Work *work, double factor)
-{
-    NetShape shape = work->augment->shape;
-    memcpy(work->spare, work->to, (size_t)(shape.c * shape.h * shape.w));
-    net_adjust_sharpness(work->to, work->spare, shape, factor);
-}
-
-static void operate(const Work *work, Operation operation, double magnitude)
-{
-    NetShape shape = work->augment->shape;
-    uint8_t *pixels = work->to;
-    switch (operation) {
-    case SHEAR_X:
-        return shear(work, magnitude, 0);
-    case SHEAR_Y:
-        return shear(work, 0, magnitude);
-    case TRANSLATE_X:
-        return warp_again(work, (NetAffine){.right = trunc(magnitude)});
-    case TRANSLATE_Y:
-        return warp_again(work, (NetAffine){.down = trunc(magnitude)});
-    case ROTATE:
-        return warp_again(work, (NetAffine){.angle = -RADIAN * magnitude});
-    case BRIGHTER:
-        return net_adjust_brightness(pixels, shape, 1 + magnitude);
-    case COLOURS:
-        return net_adjust_saturation(pixels, shape, 1 + magnitude);
-    case CONTRASTS:
-        return net_adjust_contrast(pixels, shape, 1 + magnitude);
-    case SHARPNESS:
-        return sharpen(work, 1 + magnitude);
-    case POSTERIZE:
-        return net_posterize(pixels, shape, (int)magnitude);
-    case SOLARIZE:
-        return net_solarize(pixels, shape, 255 * magnitude);
-    case AUTOCONTRAST:
-        return net_autocontrast(pixels, shape);
-    case EQUALIZE:
-        return net_equalize(pixels, shape);
-    case IDENTITY:
-    case OPERATIONS:
-        return;
-    }
-}
-
-/* `part`: of the way from no magnitude to the largest. */
-static double magnitude_of(const Work *work, Operation operation, double part, bool negative)
-{
-    NetShape shape = work->augment->shape;
-    bool trivial = work->step->magnitude < 0;
-    double most = (trivial ? trivial_most : rand_most)[operation];
-    if (operation == POSTERIZE)
-        return nearbyint(8 - most * part);
-    if (operation == SOLARIZE)
-        return 1 - part;
-    if (!trivial && operation == TRANSLATE_X)
-        most *= (double)shape.w;
-    if (!trivial && operation == TRANSLATE_Y)
-        most *= (double)shape.h;
-    return negative ? -most * part : most * part;
-}
-
-/* RandAugment (Cubuk et al. 2020) and TrivialAugmentWide (Mueller and Hutter 2021), as they are in
- * torchvision's v2. */
-static bool operations(const Work *work)
+/* Krizhevsky et al. 2012, section 4.1: to all pixels the same colour is added, the principal
+ * components of the colours, each times its eigenvalue and a number that is drawn. */
+static bool lighting(const NetAugmentWork *work)
 {
     const NetAugmentStep *step = work->step;
     NetShape shape = work->augment->shape;
-    memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
-    for (int i = 0; i < step->operations; i++) {
-        Operation operation = (Operation)draw_whole(work, 3 * i, 0, OPERATIONS - 1);
-        int64_t bin =
-            step->magnitude >= 0 ? step->magnitude : draw_whole(work, 3 * i + 1, 0, step->bins - 1);
-        double part = step->bins > 1 ? (double)bin / (double)(step->bins - 1) : 0;
-        bool negative = draw(work, 3 * i + 2, 0, 1) < 0.5;
-        operate(work, operation, magnitude_of(work, operation, part, negative));
+    int64_t plane = shape.h * shape.w;
+    double alpha[3];
+    for (int i = 0; i < 3; i++)
+        alpha[i] = step->deviation * net_draw_normal(work, i) * step->eigval[i];
+    for (int64_t c = 0; c < shape.c; c++) {
+        const double *row = step->eigvec + 3 * c;
+        double added = 255 * (row[0] * alpha[0] + row[1] * alpha[1] + row[2] * alpha[2]);
+        for (int64_t i = c * plane; i < (c + 1) * plane; i++) {
+            double level = work->from[i] + added;
+            work->to[i] = level <= 0 ? 0 : level >= 255 ? 255 : (uint8_t)(level + 0.5);
+        }
     }
     return true;
 }
@@ -533,8 +482,10 @@ static const NetAugmentKind kinds[] = {
     {"random_rotation", "augment.random_rotation", read_rotation, rotation},
     {"color_jitter", "augment.color_jitter", read_color_jitter, color_jitter},
     {"random_erasing", "augment.random_erasing", read_erasing, erasing},
-    {"rand_augment", "augment.rand_augment", read_rand_augment, operations},
-    {"trivial_augment", "augment.trivial_augment", read_trivial_augment, operations},
+    {"rand_augment", "augment.rand_augment", net_read_rand_augment, net_draw_operations},
+    {"trivial_augment", "augment.trivial_augment", net_read_trivial_augment, net_draw_operations},
+    {"lighting", "augment.lighting", read_lighting, lighting},
+    {"auto_augment", "augment.auto_augment", net_read_auto_augment, net_draw_policy},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -573,8 +524,8 @@ NetCrop net_crop_of(const NetSettings *settings)
             return (NetCrop){
                 .h = (int64_t)value->numbers[0],
                 .w = (int64_t)value->numbers[1],
-                .pad_y = (int64_t)number_of(settings, "augment.random_crop.padding", 0, 0),
-                .pad_x = (int64_t)number_of(settings, "augment.random_crop.padding", 1, 0)};
+                .pad_y = (int64_t)net_number_of(settings, "augment.random_crop.padding", 0, 0),
+                .pad_x = (int64_t)net_number_of(settings, "augment.random_crop.padding", 1, 0)};
     }
     return (NetCrop){0};
 }
@@ -584,15 +535,19 @@ bool net_crop_fits(const NetCrop *crop, NetShape own)
     return own.h + 2 * crop->pad_y >= crop->h && own.w + 2 * crop->pad_x >= crop->w;
 }
 
-static bool read_grey(NetAugment *augment, const NetSettings *settings, NetError *error)
+static bool read_normal(NetAugment *augment, const NetSettings *settings, NetError *error)
 {
-    const NetValue *mean = net_setting_find(settings, "normalize.mean");
-    augment->grey = net_allocate((size_t)augment->shape.c, 1, error);
-    for (int64_t c = 0; augment->grey && c < augment->shape.c; c++) {
-        double grey = mean && mean->count > 0 ? 255 * mean->numbers[mean->count == 1 ? 0 : c] : 0;
-        augment->grey[c] = grey <= 0 ? 0 : grey >= 255 ? 255 : (uint8_t)(grey + 0.5);
+    static const char *const paths[] = {"normalize.mean", "normalize.std"};
+    int64_t channels = augment->shape.c;
+    augment->normal = net_allocate(2 * (size_t)channels, sizeof *augment->normal, error);
+    for (int64_t i = 0; augment->normal && i < 2 * channels; i++) {
+        const NetValue *value = net_setting_find(settings, paths[i / channels]);
+        bool has = value && value->count > 0;
+        augment->normal[i] =
+            255
+            * (has ? value->numbers[value->count == 1 ? 0 : i % channels] : (double)(i / channels));
     }
-    return augment->grey != NULL;
+    return augment->normal != NULL;
 }
 
 bool net_augments(const NetAugment *augment)
@@ -622,30 +577,34 @@ bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape
     find_sizing(augment, settings);
     augment->mixup_alpha = net_setting(settings, "augment.mixup.alpha", 0);
     augment->cutmix_alpha = net_setting(settings, "augment.cutmix.alpha", 0);
+    augment->repeats =
+        net_setting_find(settings, "augment.repeated_augment")
+            ? (int64_t)net_setting(settings, "augment.repeated_augment.repetitions", 3)
+            : 1;
     if (!net_augments(augment))
         return true;
     size_t pixels = (size_t)(shape.c * shape.h * shape.w);
     augment->room = net_allocate((size_t)threads * ((size_t)lanes + SPARE), pixels, error);
-    return augment->room && read_grey(augment, settings, error);
+    return augment->room && read_normal(augment, settings, error);
 }
 
 void net_augment_close(NetAugment *augment)
 {
     free(augment->room);
-    free(augment->grey);
+    free(augment->normal);
     *augment = (NetAugment){0};
 }
 
 bool net_augment_size(const NetAugment *augment, uint8_t *to, const uint8_t *image, NetShape own,
-                      int64_t index, NetError *error)
+                      int64_t key, NetError *error)
 {
     const NetShape resized = net_fit_resized(&augment->resize, own);
-    Work work = {.augment = augment,
-                 .step = &augment->steps[augment->sizing],
-                 .image = (uint64_t)index,
-                 .to = to,
-                 .from = image,
-                 .own = own};
+    NetAugmentWork work = {.augment = augment,
+                           .step = &augment->steps[augment->sizing],
+                           .image = (uint64_t)key,
+                           .to = to,
+                           .from = image,
+                           .own = own};
     if (augment->resize.resize[0] == 0)
         return work.step->kind->apply(&work);
     uint8_t *room = net_allocate((size_t)(own.c * resized.h), (size_t)resized.w, error);
@@ -660,7 +619,7 @@ bool net_augment_size(const NetAugment *augment, uint8_t *to, const uint8_t *ima
     return true;
 }
 
-const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t key,
                                  bool sized, int thread, int lane)
 {
     int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
@@ -668,13 +627,13 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
     uint8_t *own = room + lane * pixels, *spare = room + (augment->lanes + 1) * pixels;
     const uint8_t *now = image;
     for (int i = 0; i < augment->count; i++) {
-        Work work = {.augment = augment,
-                     .step = &augment->steps[i],
-                     .image = (uint64_t)index,
-                     .to = now == own ? spare : own,
-                     .from = now,
-                     .own = augment->shape,
-                     .spare = spare + pixels};
+        NetAugmentWork work = {.augment = augment,
+                               .step = &augment->steps[i],
+                               .image = (uint64_t)key,
+                               .to = now == own ? spare : own,
+                               .from = now,
+                               .own = augment->shape,
+                               .spare = spare + pixels};
         if (sized && i == augment->sizing)
             continue;
         if (work.step->kind->apply(&work))

@@ -148,6 +148,19 @@ void net_solarize(uint8_t *pixels, NetShape shape, double threshold)
             pixels[i] = 255 - pixels[i];
 }
 
+void net_solarize_add(uint8_t *pixels, NetShape shape, int added)
+{
+    for (int64_t i = 0; i < count_of(shape); i++)
+        if (pixels[i] < LEVELS / 2)
+            pixels[i] = pixels[i] + added > 255 ? 255 : (uint8_t)(pixels[i] + added);
+}
+
+void net_invert(uint8_t *pixels, NetShape shape)
+{
+    for (int64_t i = 0; i < count_of(shape); i++)
+        pixels[i] = 255 - pixels[i];
+}
+
 /* Of each channel the darkest becomes 0 and the brightest 255. */
 void net_autocontrast(uint8_t *pixels, NetShape shape)
 {

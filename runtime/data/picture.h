@@ -15,16 +15,25 @@ void net_adjust_hue(uint8_t *pixels, NetShape shape, double turn);
 void net_adjust_sharpness(uint8_t *pixels, const uint8_t *from, NetShape shape, double factor);
 void net_posterize(uint8_t *pixels, NetShape shape, int bits);
 void net_solarize(uint8_t *pixels, NetShape shape, double threshold);
+/* What is darker than the middle gets so much brighter. */
+void net_solarize_add(uint8_t *pixels, NetShape shape, int added);
+void net_invert(uint8_t *pixels, NetShape shape);
 void net_autocontrast(uint8_t *pixels, NetShape shape);
 void net_equalize(uint8_t *pixels, NetShape shape);
+
+/* warp.c: which of `size` pixels of a row or a column stands at any place, as the border has it;
+ * -1: none, it is the fill. */
+int64_t net_border_index(NetBorderMode mode, int64_t at, int64_t size);
+uint8_t net_border_fill(const NetBorder *border, int64_t channel);
 
 /* warp.c: an affine map of torchvision: a shear about a centre, then a rotation and a scale, then a
  * move.  Angles in radians, places from the image's middle, in pixels. */
 typedef struct NetAffine {
-    double angle, scale, shear_x, shear_y, right, down, centre_x, centre_y;
+    double angle, scale_x, scale_y, shear_x, shear_y, right, down, centre_x, centre_y;
     bool bilinear; /* else the nearest pixel */
+    NetBorder border;
 } NetAffine;
-/* What comes from outside is black. */
+#define NET_RADIAN (3.14159265358979323846 / 180)
 void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine);
 
 /* A part of an image, in pixels. */

@@ -360,7 +360,7 @@ static bool check_cached(const NetStream *stream, const NetOpening *opening, Net
 
 static bool read_for_sample(void *source, int64_t index, uint8_t *pixels, NetError *error)
 {
-    return net_stream_make(pixels, source, index, NULL, error);
+    return net_stream_make(pixels, source, index, NULL, index, error);
 }
 
 static int64_t largest(int64_t a, int64_t b)

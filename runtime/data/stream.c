@@ -21,6 +21,7 @@ enum {
 /* The pictures of one call. */
 typedef struct Block {
     int32_t *indices;
+    int64_t *keys;   /* of net_augment_size() */
     uint8_t *pixels; /* [capacity][elements] */
     int64_t count, capacity, taken, done;
     NetAugment augment; /* a copy, for the epoch goes on */
@@ -62,7 +63,7 @@ static const uint8_t *find_original(const NetStream *stream, int64_t index, NetS
 }
 
 bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const NetAugment *augment,
-                     NetError *error)
+                     int64_t key, NetError *error)
 {
     int64_t elements = net_shape_elements(stream->shape);
     errno = 0;
@@ -77,7 +78,7 @@ bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const 
     const uint8_t *from = find_original(stream, index, &own, &read, error);
     bool cut = augment && augment->sizing >= 0;
     bool good = from
-                && (cut ? net_augment_size(augment, to, from, own, index, error)
+                && (cut ? net_augment_size(augment, to, from, own, key, error)
                         : net_fit_picture(to, from, own, &stream->fit, error));
     free(read);
     return good;
@@ -85,16 +86,23 @@ bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const 
 
 /* -------------------------------------------------------------- a block */
 
+static void free_block(Block *block)
+{
+    free(block->indices);
+    free(block->keys);
+    free(block->pixels);
+}
+
 static bool make_room(Block *block, int64_t count, int64_t elements, NetError *error)
 {
     if (count <= block->capacity)
         return true;
-    free(block->indices);
-    free(block->pixels);
+    free_block(block);
     block->capacity = 0;
     block->indices = net_allocate((size_t)count, sizeof *block->indices, error);
+    block->keys = net_allocate((size_t)count, sizeof *block->keys, error);
     block->pixels = net_allocate((size_t)count, (size_t)elements, error);
-    block->capacity = block->indices && block->pixels ? count : 0;
+    block->capacity = block->indices && block->keys && block->pixels ? count : 0;
     return block->capacity > 0;
 }
 
@@ -103,12 +111,19 @@ static int32_t index_at(const int32_t *order, int64_t position)
     return order ? order[position] : (int32_t)position;
 }
 
+static int64_t key_at(const NetReading *reading, int64_t index, int64_t position)
+{
+    return reading->augment ? net_repeat_key(reading->augment, index, position) : index;
+}
+
 static bool set_block(Block *block, const NetReading *reading, int64_t elements, NetError *error)
 {
     if (!make_room(block, reading->count, elements, error))
         return false;
-    for (int64_t i = 0; i < reading->count; i++)
+    for (int64_t i = 0; i < reading->count; i++) {
         block->indices[i] = index_at(reading->order, reading->first + i);
+        block->keys[i] = key_at(reading, block->indices[i], reading->first + i);
+    }
     block->count = reading->count;
     block->taken = block->done = 0;
     block->failed = -1;
@@ -126,9 +141,12 @@ static bool is_block_of(const Block *block, const NetReading *reading)
         || (augment
             && (block->augment.epoch != augment->epoch || block->augment.seed != augment->seed)))
         return false;
-    for (int64_t i = 0; i < block->count; i++)
-        if (block->indices[i] != index_at(reading->order, reading->first + i))
+    for (int64_t i = 0; i < block->count; i++) {
+        int64_t index = index_at(reading->order, reading->first + i);
+        if (block->indices[i] != index
+            || block->keys[i] != key_at(reading, index, reading->first + i))
             return false;
+    }
     return true;
 }
 
@@ -157,9 +175,10 @@ static void make_picture(NetReadAhead *ahead, Block *block, int64_t number)
 {
     NetError error;
     pthread_mutex_unlock(&ahead->lock);
-    bool good = net_stream_make(block->pixels + number * net_shape_elements(ahead->stream->shape),
-                                ahead->stream, block->indices[number],
-                                block->augmented ? &block->augment : NULL, &error);
+    bool good =
+        net_stream_make(block->pixels + number * net_shape_elements(ahead->stream->shape),
+                        ahead->stream, block->indices[number],
+                        block->augmented ? &block->augment : NULL, block->keys[number], &error);
     bool memory = !good && errno == ENOMEM;
     pthread_mutex_lock(&ahead->lock);
     if (!good && (block->failed < 0 || number < block->failed)) {
@@ -231,10 +250,8 @@ void net_read_ahead_close(NetReadAhead *ahead)
     pthread_mutex_unlock(&ahead->lock);
     for (int i = 0; i < ahead->thread_count; i++)
         pthread_join(ahead->threads[i], NULL);
-    for (int i = 0; i < BLOCKS; i++) {
-        free(ahead->blocks[i].indices);
-        free(ahead->blocks[i].pixels);
-    }
+    for (int i = 0; i < BLOCKS; i++)
+        free_block(&ahead->blocks[i]);
     pthread_mutex_destroy(&ahead->lock);
     pthread_cond_destroy(&ahead->work);
     pthread_cond_destroy(&ahead->done);

@@ -38,10 +38,10 @@ struct NetStream {
     NetError error;
 };
 
-/* A picture as a test or a step has it: see NetReading.  False: *error; errno is ENOMEM where
- * memory is out. */
+/* A picture as a test or a step has it: see NetReading, and net_augment_size() of `key`.  False:
+ * *error; errno is ENOMEM where memory is out. */
 bool net_stream_make(uint8_t *to, const NetStream *stream, int64_t index, const NetAugment *augment,
-                     NetError *error);
+                     int64_t key, NetError *error);
 /* data/cache.c: all pictures of the stream, as opening->cache has them or is made to have; the
  * picture is of own_sizes as it was decoded, else the network's.  *cached false: some cannot be
  * read, so there is none. */

@@ -14,32 +14,72 @@ typedef struct Map {
 /* The inverse of torchvision's map. */
 static Map invert(const NetAffine *affine)
 {
-    double angle = affine->angle, shear_x = affine->shear_x, shear_y = affine->shear_y,
-           scale = affine->scale;
+    double angle = affine->angle, shear_x = affine->shear_x, shear_y = affine->shear_y;
     double a = cos(angle - shear_y) / cos(shear_y), b = -a * tan(shear_x) - sin(angle);
     double c = sin(angle - shear_y) / cos(shear_y), d = -c * tan(shear_x) + cos(angle);
     double x = affine->centre_x + affine->right, y = affine->centre_y + affine->down;
-    Map map = {.xx = d / scale, .xy = -b / scale, .yx = -c / scale, .yy = a / scale};
+    Map map = {.xx = d / affine->scale_x,
+               .xy = -b / affine->scale_x,
+               .yx = -c / affine->scale_y,
+               .yy = a / affine->scale_y};
     map.x0 = affine->centre_x - map.xx * x - map.xy * y;
     map.y0 = affine->centre_y - map.yx * x - map.yy * y;
     return map;
 }
 
-/* A pixel of a plane; black outside it. */
-static double pixel(const uint8_t *plane, NetShape shape, double y, double x)
+/* ---------------------------------------------------------------- border */
+
+/* Backwards after the last pixel, and so on: `twice` the last or not, each time. */
+static int64_t mirrored(int64_t at, int64_t size, bool twice)
 {
-    bool inside = y >= 0 && x >= 0 && y < (double)shape.h && x < (double)shape.w;
-    return inside ? plane[(int64_t)y * shape.w + (int64_t)x] : 0;
+    int64_t period = twice ? 2 * size : 2 * size - 2;
+    int64_t within = period > 0 ? at % period : 0;
+    within = within < 0 ? within + period : within;
+    return within < size ? within : period - within - twice;
 }
 
-static double between(const uint8_t *plane, NetShape shape, double y, double x)
+int64_t net_border_index(NetBorderMode mode, int64_t at, int64_t size)
+{
+    if (at >= 0 && at < size)
+        return at;
+    switch (mode) {
+    case NET_BORDER_CONSTANT:
+        return -1;
+    case NET_BORDER_EDGE:
+        return at < 0 ? 0 : size - 1;
+    case NET_BORDER_REFLECT:
+        return mirrored(at, size, false);
+    case NET_BORDER_SYMMETRIC:
+        return mirrored(at, size, true);
+    }
+    return -1;
+}
+
+uint8_t net_border_fill(const NetBorder *border, int64_t channel)
+{
+    return border->fill[channel < NET_MAX_FILLS ? channel : NET_MAX_FILLS - 1];
+}
+
+/* What a plane is taken from. */
+typedef struct Plane {
+    const uint8_t *pixels;
+    NetShape shape;
+    NetBorderMode mode;
+    uint8_t fill;
+} Plane;
+
+static double pixel(const Plane *plane, double y, double x)
+{
+    int64_t row = net_border_index(plane->mode, (int64_t)y, plane->shape.h),
+            column = net_border_index(plane->mode, (int64_t)x, plane->shape.w);
+    return row < 0 || column < 0 ? plane->fill : plane->pixels[row * plane->shape.w + column];
+}
+
+static double between(const Plane *plane, double y, double x)
 {
     double top = floor(y), left = floor(x), v = y - top, u = x - left;
-    return (1 - v)
-               * ((1 - u) * pixel(plane, shape, top, left) + u * pixel(plane, shape, top, left + 1))
-           + v
-                 * ((1 - u) * pixel(plane, shape, top + 1, left)
-                    + u * pixel(plane, shape, top + 1, left + 1));
+    return (1 - v) * ((1 - u) * pixel(plane, top, left) + u * pixel(plane, top, left + 1))
+           + v * ((1 - u) * pixel(plane, top + 1, left) + u * pixel(plane, top + 1, left + 1));
 }
 
 void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine)
@@ -52,10 +92,11 @@ void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine 
             double from_y = map.yx * right + map.yy * down + map.y0 + middle_y;
             double from_x = map.xx * right + map.xy * down + map.x0 + middle_x;
             for (int64_t c = 0; c < shape.c; c++) {
-                const uint8_t *plane = from + c * shape.h * shape.w;
+                const Plane plane = {from + c * shape.h * shape.w, shape, affine->border.mode,
+                                     net_border_fill(&affine->border, c)};
                 double value = affine->bilinear
-                                   ? between(plane, shape, from_y, from_x)
-                                   : pixel(plane, shape, nearbyint(from_y), nearbyint(from_x));
+                                   ? between(&plane, from_y, from_x)
+                                   : pixel(&plane, nearbyint(from_y), nearbyint(from_x));
                 to[(c * shape.h + y) * shape.w + x] = (uint8_t)(value + 0.5);
             }
         }

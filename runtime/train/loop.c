@@ -389,8 +389,10 @@ static bool run_epoch(Loop *loop, NetError *error)
     double start = net_seconds();
     int64_t first = progress->position;
     loop->augment.epoch = (uint64_t)progress->epoch;
-    if (loop->order && progress->shuffle)
+    if (loop->order && progress->shuffle) {
         net_order_images(loop->order, loop->data, loop->session->seed, (uint64_t)progress->epoch);
+        net_repeat_order(&loop->augment, loop->order);
+    }
     net_meter_epoch(&loop->meter, first);
     while (progress->position < progress->train_images && !is_over(loop))
         if (!step(loop, error) || !checkpoint_if_due(loop, error))
@@ -454,11 +456,13 @@ static bool prepare_order(Loop *loop, NetError *error)
 {
     const int32_t *own = loop->data->order;
     size_t count = (size_t)loop->data->train.count;
-    if (!loop->progress->shuffle && !own)
+    if (!loop->progress->shuffle && !own && loop->augment.repeats <= 1)
         return true;
     loop->order = net_allocate(count, sizeof *loop->order, error);
-    if (loop->order && own)
-        memcpy(loop->order, own, count * sizeof *own);
+    for (size_t i = 0; loop->order && i < count; i++)
+        loop->order[i] = own ? own[i] : (int32_t)i;
+    if (loop->order)
+        net_repeat_order(&loop->augment, loop->order); /* each epoch's own, if it is shuffled */
     return loop->order != NULL;
 }
 
@@ -520,14 +524,15 @@ static bool prepare(Loop *loop, NetError *error)
     progress->train_images = images;
     loop->by_class = is_by_class(loop);
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
-    if (!prepare_order(loop, error))
-        return false;
     net_meter_open(&loop->meter, run->quiet, run->label, loop->epochs, images);
     loop->checkpoint_time = net_seconds();
     const NetSession *session = loop->session;
-    return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
-                            net_pool_threads(session->pool), session->seed, error)
-           && net_augment_check(&loop->augment, loop->data, error)
+    if (!net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
+                          net_pool_threads(session->pool), session->seed, error)
+        || !net_augment_check(&loop->augment, loop->data, error))
+        return false;
+    net_repeat_begin(&loop->augment, each, images);
+    return prepare_order(loop, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, loop->data->order != NULL,
                              session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)

@@ -40,6 +40,7 @@ static int64_t begin_step(Finder *finder)
     }
     if (finder->position == 0) {
         net_order_images(finder->order, finder->data, session->seed, (uint64_t)finder->epoch);
+        net_repeat_order(&finder->augment, finder->order);
         finder->augment.epoch = (uint64_t)finder->epoch;
     }
     int64_t left = images - finder->position;
@@ -145,10 +146,14 @@ static bool open_finder(Finder *finder, const NetSettings *settings, NetError *e
     finder->order = net_allocate((size_t)finder->data->train.count, sizeof *finder->order, error);
     finder->rates = net_allocate(2 * steps, sizeof *finder->rates, error);
     finder->losses = finder->rates ? finder->rates + steps : NULL;
-    return finder->order && finder->rates
-           && net_augment_open(&finder->augment, settings, session->image, session->model->lanes,
-                               net_pool_threads(session->pool), session->seed, error)
-           && net_augment_check(&finder->augment, finder->data, error);
+    bool good =
+        finder->order && finder->rates
+        && net_augment_open(&finder->augment, settings, session->image, session->model->lanes,
+                            net_pool_threads(session->pool), session->seed, error)
+        && net_augment_check(&finder->augment, finder->data, error);
+    net_repeat_begin(&finder->augment, session->batch * session->passes,
+                     net_trained_images(finder->data));
+    return good;
 }
 
 static void close_finder(Finder *finder)

@@ -71,8 +71,10 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t e
                                 ? batch->fetched + (image - batch->fetched_first) * elements
                                 : net_image_at(batch->images, index, batch->offset);
     bool sized = batch->images && net_stream_sizes(batch->images);
-    return batch->augment ? net_augment_image(batch->augment, pixels, index, sized, thread, lane)
-                          : pixels;
+    if (!batch->augment)
+        return pixels;
+    int64_t key = net_repeat_key(batch->augment, index, batch->first + image);
+    return net_augment_image(batch->augment, pixels, key, sized, thread, lane);
 }
 
 /* Likewise, mixed with its neighbour where the step's are. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MANY = 64 }; /* pictures */
+
 static uint64_t checksum(const uint8_t *bytes, int64_t count)
 {
     uint64_t hash = 0xCBF29CE484222325u;
@@ -170,7 +172,6 @@ static bool check_epoch(const NetImages *images, const NetImages *all, NetPool *
 static bool check_stream(char **words, NetShape shape, NetError *error)
 {
     NetData all, some;
-    enum { MANY = 64 };
     int32_t order[MANY];
     NetPool *pool = NULL;
     char *cache = getenv("CACHE") ? strdup(getenv("CACHE")) : NULL;
@@ -216,7 +217,7 @@ static bool check_stream(char **words, NetShape shape, NetError *error)
     return true;
 }
 
-/* The training pictures of two epochs as a step has them, whatever their own sizes. */
+/* The training pictures of two epochs as one step has them, whatever their own sizes. */
 static bool show_crops(char **words, NetShape shape, NetError *error)
 {
     NetData data;
@@ -230,10 +231,15 @@ static bool show_crops(char **words, NetShape shape, NetError *error)
     bool good =
         pool && images->stream && net_augment_open(&augment, &settings, shape, 1, 1, 1, error);
     for (int epoch = 0; good && epoch < 2; epoch++) {
+        int32_t order[MANY];
         augment.epoch = (uint64_t)epoch;
+        net_repeat_begin(&augment, images->count, images->count);
+        for (int i = 0; i < MANY; i++)
+            order[i] = i;
+        net_repeat_order(&augment, order);
         for (int64_t i = 0; good && i < images->count; i++) {
             const uint8_t *pixels = net_stream_read(
-                images, pool, &(NetReading){NULL, i, 1, 1, images->count, &augment});
+                images, pool, &(NetReading){order, i, 1, 1, images->count, &augment});
             good = pixels || net_stream_failed(images, error);
             for (int64_t k = 0; pixels && k < net_shape_elements(shape); k++)
                 printf("%d ", pixels[k]);

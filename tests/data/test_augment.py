@@ -14,6 +14,7 @@ from sanitize import sanitized
 
 SHAPE = C, H, W = 3, 9, 12
 IMAGES = np.random.default_rng(1).integers(1, 256, (40, *SHAPE), "u1")
+FIXTURES = np.load(Path(__file__).parent / "torchvision.npz")
 
 DRIVER = r"""
 #include "runtime.h"
@@ -56,7 +57,10 @@ int main(int argc, char **argv)
 """
 
 
-def augment(*steps, seed=1, epoch=0):
+EIGENVECTORS = -0.5675, 0.7192, 0.4009, -0.5808, -0.0045, -0.8140, -0.5836, -0.6948, 0.4203
+
+
+def augment(*steps, seed=1, epoch=0, more=()):
     words = [
         str(word)
         for name, numbers in steps
@@ -67,7 +71,7 @@ def augment(*steps, seed=1, epoch=0):
         for word in (f"augment.{name}{path}", value)
     ]
     result = subprocess.run(
-        [sanitized.program(DRIVER), str(seed), str(epoch), *words],
+        [sanitized.program(DRIVER), str(seed), str(epoch), *words, *more],
         input=IMAGES.tobytes(),
         capture_output=True,
     )
@@ -75,9 +79,14 @@ def augment(*steps, seed=1, epoch=0):
     return np.frombuffer(result.stdout, "u1").reshape(IMAGES.shape)
 
 
-def test_crops_are_windows_of_the_padded_image():
-    out = augment(("random_crop", {"padding": "2,3"}))
-    padded = np.pad(IMAGES, ((0, 0), (0, 0), (2, 2), (3, 3)))
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric"])
+def test_crops_are_windows_of_the_padded_image(mode):
+    """numpy's modes are torchvision's."""
+    fill = {"constant_values": 7} if mode == "constant" else {}
+    padded = np.pad(IMAGES, ((0, 0), (0, 0), (2, 2), (3, 3)), mode, **fill)
+    assert (padded[:2] == FIXTURES[f"padded {mode}"]).all()
+    words = {"padding": "2,3", "padding_mode": mode, **({"fill": 7} if fill else {})}
+    out = augment(("random_crop", words))
     positions = [
         [
             (y, x)
@@ -92,6 +101,15 @@ def test_crops_are_windows_of_the_padded_image():
     assert set(ys) == set(range(5)) and set(xs) == set(range(7))
 
 
+def test_a_border_that_is_wider_than_the_image():
+    """It is mirrored again and again, as numpy does."""
+    for mode in "reflect", "symmetric", "edge":
+        padded = np.pad(IMAGES, ((0, 0), (0, 0), (30, 30), (0, 0)), mode)
+        out = augment(("random_crop", {"padding": "30,0", "padding_mode": mode}))
+        for image, wide in zip(out, padded):
+            assert any((wide[:, y : y + H] == image).all() for y in range(61))
+
+
 def test_flips():
     assert (augment(("horizontal_flip", {"p": 1})) == IMAGES[..., ::-1]).all()
     assert (augment(("horizontal_flip", {"p": 0})) == IMAGES).all()
@@ -102,13 +120,13 @@ def test_flips():
     )
 
 
-def affine_matrix(angle, scale, shear_x, shear_y):
+def affine_matrix(angle, scale, shear_x, shear_y, scale_y=None):
     """torchvision's: the rotation and the two shears, [x, y] from the middle."""
     angle, sx, sy = np.radians([angle, shear_x, shear_y])
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     along_y = np.array([[1, 0], [-np.tan(sy), 1]])
     along_x = np.array([[1, -np.tan(sx)], [0, 1]])
-    return scale * rotation @ along_y @ along_x
+    return rotation @ along_y @ along_x @ np.diag([scale, scale_y or scale])
 
 
 def warped(image, matrix):
@@ -136,6 +154,12 @@ def test_affine_maps(angle, scale, shear):
     )
     matrix = affine_matrix(angle, scale, sx, sy)
     # A tie may round either way.
+    assert all((out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40))
+
+
+def test_a_scale_for_each_axis():
+    out = augment(("random_affine", {"degrees": "12,12", "scale": "1.3,1.3,0.8,0.8"}))
+    matrix = affine_matrix(12, 1.3, 0, 0, 0.8)
     assert all((out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40))
 
 
@@ -203,9 +227,19 @@ static double n[8]; /* the operation's numbers */
 
 static void warp(uint8_t *to, const uint8_t *from, NetShape shape)
 {
-    NetAffine affine = {.angle = RADIAN * n[0], .right = n[1], .down = n[2], .scale = n[3],
+    NetAffine affine = {.angle = RADIAN * n[0], .right = n[1], .down = n[2], .scale_x = n[3],
+                        .scale_y = n[3],
                         .shear_x = RADIAN * n[4], .shear_y = RADIAN * n[5], .bilinear = n[7] != 0,
                         .centre_x = n[6] != 0 ? -W / 2.0 : 0, .centre_y = n[6] != 0 ? -H / 2.0 : 0};
+    net_warp(to, from, shape, &affine);
+}
+
+static void border(uint8_t *to, const uint8_t *from, NetShape shape)
+{
+    NetAffine affine = {.angle = RADIAN * n[2], .scale_x = n[3], .scale_y = n[3],
+                        .shear_x = RADIAN * n[4], .bilinear = n[5] != 0,
+                        .border = {.mode = (NetBorderMode)n[0]}};
+    memset(affine.border.fill, (int)n[1], NET_MAX_FILLS);
     net_warp(to, from, shape, &affine);
 }
 
@@ -233,7 +267,14 @@ static void operate(const char *what, uint8_t *to, const uint8_t *from, NetShape
     else if (!strcmp(what, "warp"))
         warp(to, from, shape);
     else if (!strcmp(what, "rotate"))
-        net_warp(to, from, shape, &(NetAffine){.angle = -RADIAN * n[0], .scale = 1});
+        net_warp(to, from, shape,
+                 &(NetAffine){.angle = -RADIAN * n[0], .scale_x = 1, .scale_y = 1});
+    else if (!strcmp(what, "border"))
+        border(to, from, shape);
+    else if (!strcmp(what, "invert"))
+        net_invert(to, shape);
+    else if (!strcmp(what, "solarize_add"))
+        net_solarize_add(to, shape, (int)n[0]);
     else if (!strcmp(what, "resize"))
         net_resize_window(to, shape, from, shape,
                           (NetWindow){(int64_t)n[0], (int64_t)n[1], (int64_t)n[2], (int64_t)n[3]});
@@ -264,7 +305,7 @@ int main(int argc, char **argv)
 @pytest.mark.parametrize("name", ["colour", "grey"])
 def test_operations_are_torchvisions(name):
     """A level apart where a float32 ends otherwise; a nearest pixel's tie may round either way."""
-    fixtures = np.load(Path(__file__).parent / "torchvision.npz")
+    fixtures = FIXTURES
     keys = [key for key in fixtures if key.startswith(name + " ")]
     image = fixtures[name]
     cases = [key.removeprefix(name + " ") for key in keys]
@@ -276,7 +317,7 @@ def test_operations_are_torchvisions(name):
     assert result.returncode == 0 and len(keys) > 25, result.stderr
     for key, out in zip(keys, np.frombuffer(result.stdout, "u1").reshape(-1, *image.shape)):
         apart = np.abs(out.astype(int) - fixtures[key].astype(int))
-        moves = any(word in key for word in ("warp", "rotate"))
+        moves = any(word in key for word in ("warp", "rotate", "border"))
         assert (apart > 1).mean() <= (0.01 if moves else 0), key
         assert (apart > 0).mean() <= 0.02 or "resize" in key, key
 
@@ -315,6 +356,99 @@ def test_erased_rectangles():
     assert (augment(("random_erasing", {"p": 0})) == IMAGES).all()
 
 
+def test_erased_rectangles_of_a_value_and_of_noise():
+    """In the unit of what is normalised: 0.25 and 0.5 are 63.75 and 127.5 of 255 levels."""
+    normal = "normalize.mean", "0.25,0.5,0.25", "normalize.std", "0.1,0.1,0.2"
+    whole = {"p": 1, "scale": "0.8,0.8", "ratio": f"{H / W},{H / W}"}
+    valued = augment(("random_erasing", {**whole, "value": "1,-1,0"}), more=normal)
+    erased = (valued == np.array([89, 102, 64]).reshape(3, 1, 1)).all(1)
+    assert (erased.sum((1, 2)) > 80).all() and (valued == IMAGES).any()
+    noisy = augment(("random_erasing", {**whole, "value": "random"}), more=normal)
+    channels = [noisy[:, c][erased].astype(float) for c in range(3)]
+    assert len({image.tobytes() for image in noisy}) == 40
+    for c, (mean, deviation) in enumerate([(63.75, 25.5), (127.5, 25.5), (63.75, 51)]):
+        assert abs(channels[c].mean() - mean) < 3 and abs(channels[c].std() - deviation) < 7
+    assert abs(np.corrcoef(channels)[np.triu_indices(3, 1)]).max() < 0.06
+    unlike = [np.corrcoef(noisy[0, 0].ravel(), noisy[i, 0].ravel())[0, 1] for i in range(1, 40)]
+    assert np.abs(unlike).max() < 0.6
+
+
+def test_lighting_adds_one_colour_along_the_principal_components():
+    """Of one component alone it is that, times a normal number; of all, what the paper adds."""
+    values, vectors = np.array([0.2175, 0.0188, 0.0045]), np.array(EIGENVECTORS).reshape(3, 3)
+
+    def added(**more):
+        out = augment(("lighting", {"alphastd": 0.1, **more}))
+        inner = (out > 0) & (out < 255)
+        apart = np.ma.array(out.astype(int) - IMAGES, mask=~inner)
+        assert np.ma.max(np.ma.ptp(apart, axis=(2, 3))) == 0
+        return apart.mean((2, 3)).filled(0)
+
+    first = added(eigval="0.5,0,0")
+    alpha = first @ vectors[:, 0] / (255 * 0.5)
+    assert np.abs(first - 255 * 0.5 * alpha[:, None] * vectors[:, 0]).max() < 1
+    assert 0.07 < alpha.std() < 0.14 and abs(alpha.mean()) < 0.05
+    # so few levels are rounded: of larger eigenvalues, which are those told ten times over
+    colours = added(eigval=",".join(map(str, 10 * values)), alphastd=0.05)
+    along = colours @ vectors / (255 * 10 * values)
+    assert np.abs(along.std(0) / 0.05 - 1).max() < 0.35
+    assert np.abs(np.corrcoef(along.T)[np.triu_indices(3, 1)]).max() < 0.5
+    assert (augment(("lighting", {"alphastd": 0})) == IMAGES).all()
+    assert (added() != 0).any()
+
+
+DRAWN = [key.removeprefix("drawn ") for key in FIXTURES if key.startswith("drawn ")]
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_drawn_operations_are_torchvisions_and_timms(case):
+    """By the same numbers; a nearest pixel's tie, or a level, may round either way."""
+    name, _, settings = case.partition(" ")
+    words = dict(word.split("=") for word in settings.split(";") if word)
+    out = np.concatenate([augment((name, words), epoch=epoch) for epoch in range(4)])
+    apart = np.abs(out[:, :, ::3, ::4].astype(int) - FIXTURES[f"drawn {case}"])
+    assert (apart.max((1, 2, 3)) <= 1).mean() > 0.95
+    assert len(DRAWN) == 6
+
+
+REPEATS = r"""
+#include "runtime.h"
+#include <stdlib.h>
+
+/* driver REPEATS STEP IMAGES: of an epoch the order of 0, 1, … and of each the copy's number */
+int main(int argc, char **argv)
+{
+    int32_t order[100];
+    NetAugment augment = {.repeats = argc > 3 ? atoi(argv[1]) : 1};
+    int images = atoi(argv[3]);
+    for (int i = 0; i < images; i++)
+        order[i] = i;
+    net_repeat_begin(&augment, atoi(argv[2]), images);
+    net_repeat_order(&augment, order);
+    for (int i = 0; i < images; i++)
+        printf("%d.%d ", order[i], (int)(net_repeat_key(&augment, order[i], i) >> 31));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "repeats, step, images, expected",
+    [
+        (2, 4, 8, "0.0 1.0 0.1 1.1 2.0 3.0 2.1 3.1"),
+        (3, 4, 10, "0.0 1.0 0.1 1.1 2.0 3.0 2.1 3.1 4.0 4.1"),
+        (3, 8, 7, "0.0 1.0 2.0 0.1 1.1 2.1 0.2"),
+        (4, 1, 3, "0.0 1.0 2.0"),
+        (1, 4, 5, "0.0 1.0 2.0 3.0 4.0"),
+    ],
+)
+def test_a_step_repeats_its_images(repeats, step, images, expected):
+    told = subprocess.run(
+        [sanitized.program(REPEATS), str(repeats), str(step), str(images)], capture_output=True
+    )
+    assert told.stdout.decode().split() == expected.split()
+
+
 def test_colours_jitter_within_their_ranges():
     brighter = augment(("color_jitter", {"brightness": "1.5,1.5"}))
     expected = np.minimum(IMAGES * np.float32(1.5), 255).astype("u1")
@@ -341,7 +475,6 @@ def test_augmentations_that_draw_operations():
 # -------------------------------------------- pictures of their own sizes
 
 
-FIXTURES = np.load(Path(__file__).parent / "torchvision.npz")
 FITS = [key.removeprefix("fit ") for key in FIXTURES if key.startswith("fit ")]
 
 
@@ -391,6 +524,25 @@ def test_training_pictures_are_cut_from_their_own_sizes(driver, tmp_path):
     for _ in "made", "used":
         again = crops(driver, folder, 12, 14, settings, CACHE=tmp_path / "cache")
         assert (again == made).all()
+
+
+def test_copies_are_cut_from_a_picture_each_by_itself(driver, tmp_path):
+    """Also when pictures are read anew for each batch."""
+    folder = own_sizes(tmp_path)
+    settings = "augment.random_crop=x;augment.random_crop.size=12,14"
+    once = crops(driver, folder, 12, 14, settings)
+    settings += ";augment.repeated_augment=x;augment.repeated_augment.repetitions=2"
+    twice = crops(driver, folder, 12, 14, settings)
+    assert (twice[:, :2] == once[:, :2]).all()
+    assert (twice[:, 2:] != twice[:, :2]).any((2, 3, 4)).sum() >= 3
+    picture = FIXTURES["picture"]
+    for cut in twice[:, 2]:
+        assert any(
+            (picture[:, y : y + 12, x : x + 14] == cut).all()
+            for y in range(picture.shape[1] - 11)
+            for x in range(picture.shape[2] - 13)
+        )
+    assert (crops(driver, folder, 12, 14, settings, memory=1) == twice).all()
 
 
 def test_a_random_crop_is_a_window_and_a_resized_one_a_part_of_the_picture(driver, tmp_path):
@@ -448,7 +600,9 @@ train {
     normalize mean=0.13, std=0.3
     augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]),
               cutout(5), horizontal_flip, random_resized_crop(28, scale=[0.5, 1]),
-              color_jitter(brightness=0.2), random_erasing, rand_augment(2, 5), trivial_augment
+              color_jitter(brightness=0.2), random_erasing(value=random),
+              rand_augment(2, 5, magnitude_std=1), trivial_augment, auto_augment,
+              repeated_augment(2)
     loss      cross_entropy
     optimizer sgd(lr=0.1)
     batch     50

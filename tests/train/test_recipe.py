@@ -272,6 +272,32 @@ def mixtures(augment, pair):
                     yield 1 - inside.mean(), both
 
 
+def test_copies_of_an_image_have_draws_of_their_own(tmp_path):
+    """A class's gradient, less that of one that no image has, is its image's pixels, each time as
+    they were drawn."""
+    images = np.random.default_rng(2).integers(0, 256, (8, 8, 8), "u1")
+    for name in "train", "t10k":
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", images)
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", np.arange(8, dtype="u1"))
+    text = LINEAR.replace("batch     2", "batch     4") % ("horizontal_flip, repeated_augment", "")
+    text = text.replace("repeated_augment", "repeated_augment(2)")
+    seen = []
+    for step in 1, 2:
+        words = ["--quiet", "--no-shuffle", "--max-steps", step, "--save-gradients", tmp_path / "g"]
+        run(trainer(text), "train", *words, "--data", tmp_path)
+        gradient = read_safetensors(tmp_path / "g")["fc.weight"].astype("f8")
+        pixels = (gradient[9] - gradient[:8]).reshape(8, 8, 8) * 4 / 0.9 * 255
+        for i in range(8):
+            plain, flipped = images[i].astype(float), images[i, :, ::-1].astype(float)
+            sums = {"none": 0 * plain, "same": 2 * plain, "both": plain + flipped}
+            sums["flipped"] = 2 * flipped
+            seen.append([name for name, sum in sums.items() if np.abs(pixels[i] - sum).max() < 0.1])
+    seen = [name for (name,) in seen]
+    there = [0, 1, 10, 11]  # of the first step two images, then the next two
+    assert [i for i, name in enumerate(seen) if name != "none"] == there
+    assert "both" in seen
+
+
 def test_mixing_is_the_same_for_any_threads(tmp_path):
     text = NORMS.replace("clip ", "# ").replace("loss ", "augment mixup(0.2), cutmix\n    loss ", 1)
     whole = train(text, tmp_path, "--threads", 1)
