@@ -400,9 +400,9 @@ typedef struct NetDerived {
     int64_t offset, rows, length;
     int64_t direction; /* of the same shape; what is standardised, where … */
     int64_t magnitude; /* … this, [rows], is -1 */
-    double eps;
-    bool whole_batch; /* as NetParameter's */
-    bool part;        /* it is those rows of `direction`'s parameter as they are */
+    double eps;        /* 0: nor is it standardised, but each row has length 1 */
+    bool whole_batch;  /* as NetParameter's */
+    bool part;         /* it is those rows of `direction`'s parameter as they are */
     /* Of spectral_norm: where among the buffers its matrix's singular vectors are, [rows] and
      * [length]; -1: it is none.  A row's values lie in `outer` runs, one for each index of the axes
      * before that of the rows. */

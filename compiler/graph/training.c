@@ -488,13 +488,12 @@ static bool fits_input(Training *t, const Node *loss, Span at)
     return false;
 }
 
-/* Sets node->target; false: reported. */
+/* Sets node->target, which is NO_TARGET; false: reported. */
 static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use)
 {
     const Operator *op = node->op;
     bool input = same_name(use.name, "input");
     Shape shape = node->inputs.items[0]->shape;
-    node->target = NO_TARGET;
     if (op->target == TARGET_NONE) {
         if (use.span.source != NULL)
             build_error(t->b, "unknown-argument", use.span, "%s is held against no target",
@@ -592,6 +591,7 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const
     node->args = args;
     node->loss_weight = own[0].real;
     node->standardize = own[1].given ? &own[1] : NULL;
+    node->target = NO_TARGET;
     for (int i = 0; i < read->count; i++)
         push(&node->inputs, read->items[i]->tensor);
     if (read->count == 0)

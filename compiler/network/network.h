@@ -65,7 +65,8 @@ typedef enum ArgRole {
     ROLE_WEIGHT_NORM,
     ROLE_STANDARDIZATION,
     ROLE_SPECTRAL_NORM,
-    ROLE_POWER_ITERATIONS
+    ROLE_POWER_ITERATIONS,
+    ROLE_UNIT_NORM
 } ArgRole;
 
 typedef struct ArgSpec {
@@ -381,7 +382,8 @@ struct Parameter {
     int group;        /* which `group` setting is its own, from 1; 0: none */
     int layer;        /* of `layer_decay`: how many layers before the end; 0: in none */
     /* It is no state, but made of others of its node, its sources, before each step: a magnitude
-     * and a direction, or what is standardised by `epsilon`; NULL: it is learned itself. */
+     * and a direction, what is standardised by `epsilon`, or where that is 0 a direction alone;
+     * NULL: it is learned itself. */
     const Parameter *makes; /* the derived one that it is a source of: no kernel knows of it */
     Parameter *sources[2];  /* the second is NULL where there is one */
     double epsilon;

@@ -4,6 +4,7 @@
  *
  *   weight_norm             weight[o] = magnitude[o] * direction[o] / |direction[o]|
  *   weight_standardization  weight[o] = (weight[o] - mean) / sqrt(variance + epsilon)
+ *   unit_norm               weight[o] = weight[o] / |weight[o]|
  *   spectral_norm           weight = original / its largest singular value, as a matrix
  *
  * of each index o of the first axis; the matrix's rows are of the axis of output channels.  The
@@ -14,7 +15,8 @@
 /* The way that `node` asks for; ROLE_NONE: the weight is learned itself.  `other`: one more. */
 static ArgRole asked_way(const Node *node, ArgRole *other)
 {
-    static const ArgRole ways[] = {ROLE_WEIGHT_NORM, ROLE_STANDARDIZATION, ROLE_SPECTRAL_NORM};
+    static const ArgRole ways[] = {ROLE_WEIGHT_NORM, ROLE_STANDARDIZATION, ROLE_UNIT_NORM,
+                                   ROLE_SPECTRAL_NORM};
     ArgRole way = ROLE_NONE;
     *other = ROLE_NONE;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -102,7 +104,7 @@ bool parametrize_weight(Node *node)
                    spectral ? "parametrizations.weight.original" : "weight", false);
     if (spectral)
         add_vectors(node, weight);
-    else
+    else if (way == ROLE_STANDARDIZATION)
         weight->epsilon = node->args[role_arg(node->op, ROLE_STANDARDIZATION)].real;
     return true;
 }

@@ -17,6 +17,7 @@ enum {
     BIAS,
     WEIGHT_NORM,
     STANDARDIZATION,
+    UNIT_NORM,
     SPECTRAL_NORM,
     POWER_ITERATIONS,
     IN_FEATURES
@@ -29,6 +30,7 @@ static const ArgSpec args[] = {
               .doc = "Whether a learned value is added to each output."},
     [WEIGHT_NORM] = WEIGHT_NORM_ARGUMENT,
     [STANDARDIZATION] = STANDARDIZATION_ARGUMENT,
+    [UNIT_NORM] = UNIT_NORM_ARGUMENT,
     [SPECTRAL_NORM] = SPECTRAL_NORM_ARGUMENT,
     [POWER_ITERATIONS] = POWER_ITERATIONS_ARGUMENT,
     [IN_FEATURES] = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,

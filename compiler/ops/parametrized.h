@@ -15,6 +15,13 @@
             .otherwise = "none", .minimum = 1e-30, .maximum = 1,                                 \
             .doc = "Each filter to mean 0 and variance 1; this is added to the variance: 1e-10." \
     }
+#define UNIT_NORM_ARGUMENT                                                         \
+    {                                                                              \
+        "unit_norm", ARG_BOOL, ROLE_UNIT_NORM,                                     \
+            .otherwise = "false",                                                  \
+            .doc = "Whether each output's weights are what is learned over their " \
+                   "length: of a normalized input the outputs are cosines."        \
+    }
 #define SPECTRAL_NORM_ARGUMENT                                                               \
     {                                                                                        \
         "spectral_norm", ARG_BOOL, ROLE_SPECTRAL_NORM,                                       \

@@ -58,6 +58,7 @@ static enum Part operator_part(ArgRole role)
     case ROLE_STANDARDIZATION:
     case ROLE_SPECTRAL_NORM:
     case ROLE_POWER_ITERATIONS:
+    case ROLE_UNIT_NORM:
         return PART_NONE;
     }
     unreachable();

@@ -132,6 +132,7 @@ static Values role_values(const Diagnostic *fault, const Operator *op, ArgRole r
     case ROLE_STANDARDIZATION:
     case ROLE_SPECTRAL_NORM:
     case ROLE_POWER_ITERATIONS:
+    case ROLE_UNIT_NORM:
         return (Values){0};
     }
     unreachable();

@@ -1,6 +1,7 @@
 /* derive.c: weights that are made of what is learned, and the gradients of what they are made of.
  *
  *   weight norm       w = magnitude * v / |v|                 Salimans and Kingma 2016
+ *   unit norm         w = v / |v|
  *   standardisation   w = (v - mean) / sqrt(variance + eps)   Qiao et al. 2019
  *   a part            w = v, some rows of a parameter of which several layers have one each
  *   spectral norm     of the whole matrix: spectral.c
@@ -17,15 +18,22 @@ typedef struct Row {
     double mean, inverse; /* of the norm, or of the deviation */
 } Row;
 
+static bool standardises(const NetDerived *derived)
+{
+    return derived->magnitude < 0 && derived->eps > 0;
+}
+
 static Row measure(const NetDerived *derived, const real *v)
 {
-    bool standardises = derived->magnitude < 0;
+    bool centred = standardises(derived);
     double mean = 0, squares = 0, length = (double)derived->length;
-    for (int64_t i = 0; i < derived->length && standardises; i++)
+    for (int64_t i = 0; i < derived->length && centred; i++)
         mean += (double)v[i] / length;
     for (int64_t i = 0; i < derived->length; i++)
         squares += ((double)v[i] - mean) * ((double)v[i] - mean);
-    return (Row){mean, 1 / sqrt(standardises ? squares / length + derived->eps : squares)};
+    if (!centred)
+        return (Row){mean, 1 / fmax(sqrt(squares), 1e-12)}; /* as PyTorch's normalize() */
+    return (Row){mean, 1 / sqrt(squares / length + derived->eps)};
 }
 
 static void derive_row(const NetDerived *derived, real *weights, int64_t row)
@@ -67,11 +75,10 @@ void net_first_magnitudes(const NetModel *model, real *weights)
 
 /* With n the normalised v: dv = (dw - mean of dw - n * mean of dw*n) / deviation; of a weight norm
  * n = v / |v|, the first mean is no part of it, the second a sum, and |v| / magnitude the
- * deviation. */
+ * deviation; of a unit norm likewise, of magnitude 1. */
 static void row_gradient(const NetDerived *derived, const real *weights, real *gradients,
                          int64_t row)
 {
-    bool standardises = derived->magnitude < 0;
     int64_t at = row * derived->length;
     const real *v = weights + derived->direction + at, *dw = gradients + derived->offset + at;
     real *dv = gradients + derived->direction + at;
@@ -85,11 +92,13 @@ static void row_gradient(const NetDerived *derived, const real *weights, real *g
         mean += (double)dw[i];
         product += (double)dw[i] * ((double)v[i] - of.mean) * of.inverse;
     }
-    if (standardises) {
+    if (standardises(derived)) {
         mean /= (double)derived->length;
         product /= (double)derived->length;
     } else {
         mean = 0;
+    }
+    if (derived->magnitude >= 0) {
         gradients[derived->magnitude + row] = (real)product;
         scale *= (double)weights[derived->magnitude + row];
     }

@@ -65,7 +65,7 @@ def all_see_the_image(size, axis, out):
 # Structures write them: what they take is no tensor like others.
 NOT_DRAWN = {"affine_grid", "embedding"}
 # Of one output in place of mse; their own draws, so that the rest of a network stays as it is.
-LOSSES = ["mse", "mse", "cosine", "hinge(p=2)", "cross_entropy", "cross_entropy"]
+LOSSES = ["mse", "cosface", "cosine", "hinge(p=2)", "cross_entropy", "arcface"]
 # Losses that grow with the output and whose slopes do not: where a random network's output is
 # millions, differences of such a loss are rounding.  So the output is bounded first.
 STRAIGHT = {
@@ -75,6 +75,8 @@ STRAIGHT = {
     },
     **{name: ["tanh", "log_softmax"] for name in ("nll", "kl_div")},
 }
+# Those of cosines take the values of a vector of length 1.
+BOUNDS = {**STRAIGHT, "arcface": ["tanh", "normalize"], "cosface": ["tanh", "normalize"]}
 # Of several named outputs, and how many.
 OF_OUTPUTS = {"triplet": 3, "contrastive": 2, "cosine": 2}
 # Whose width is asserted, and not the channels.
@@ -545,7 +547,10 @@ class Writer:
         wide = not rows and last >= 64 and self.chance(0.4)
         out = 16384 // last + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
         named = {"bias": False} if self.chance(0.2) else {}
-        named |= self.parametrization()
+        made = self.parametrization()
+        if not made and out % 20 == 7:  # without a draw of its own
+            made = {"unit_norm": True}
+        named |= made
         statement = call("linear", min(out, 270), **named)
         if len(rows) > 1:
             statement = f"{call('reshape', list(shape))};  {statement}"
@@ -1853,7 +1858,7 @@ class Writer:
         )
         if flat and "mse" in self.operators and self.chance(0.2):
             loss = self.other.choice([*LOSSES, *STRAIGHT])
-            self.bounds = STRAIGHT.get(loss, [])
+            self.bounds = BOUNDS.get(loss, [])
             loss = loss if "(" in loss else call(loss, **self.of_loss(loss))
         own = self.own_line(0.1)
         if own and loss.startswith("cross_entropy"):

@@ -203,6 +203,8 @@ class Walk:
         rows = [self.parameters[path].reshape(found.shape[0], -1) for path in found.made_of]
         if len(rows) == 2:
             made = rows[0] * rows[1] / rows[1].norm(dim=1, keepdim=True)
+        elif layer.arguments.get("unit_norm"):
+            made = torch.nn.functional.normalize(rows[0])
         else:
             variance, mean = torch.var_mean(rows[0], 1, correction=0, keepdim=True)
             made = (rows[0] - mean) / torch.sqrt(
@@ -276,7 +278,7 @@ def of_target(loss, xs, target):
     if loss.op == "ctc":  # it ends before the first blank
         blank = loss.arguments["blank"]
         return target.long().masked_fill((target == blank).cumsum(1) > 0, blank)
-    if loss.op in ("cross_entropy", "nll", "hinge"):
+    if loss.op in ("cross_entropy", "nll", "hinge", "arcface", "cosface"):
         return target.long()
     if len(xs) > 1:
         return target

@@ -31,6 +31,7 @@ network every {
     aside { linear(6) as b;  output b }
     aside { linear(6) as c;  output c }
     aside { linear(5) as logs;  log_softmax;  output logs }
+    aside { linear(6);  normalize;  linear(5, bias=false, unit_norm=true);  output cosines }
     aside { linear(3) as marks;  sigmoid;  output marks }
     linear(5) as last
 }
@@ -41,6 +42,8 @@ train {
     loss      cross_entropy(weight=[1, 2, 3, 0.5]), output=pixels, target=mask
     loss      nll(weight=[1, 2, 1, 1, 3]), output=logs, target=class
     loss      hinge(p=2, margin=0.7), target=class
+    loss      arcface(margin=0.3, scale=8), output=cosines, target=class
+    loss      cosface, output=cosines, weight=0.1, target=class
     loss      mse, output=image, target=input
     loss      l1(reduction=sum), output=image, weight=0.01, target=clean
     loss      huber(delta=0.3), output=image, target=clean
@@ -73,7 +76,7 @@ def parts():
     lines = section.splitlines()
     losses = [line for line in lines if line.strip().startswith("loss ")]
     rest = [line for line in lines if line not in losses and "data" not in line]
-    for chosen in losses[:11], losses[11:]:
+    for chosen in losses[:12], losses[12:]:
         if not any("output" not in line and "(" not in line.split(",")[0] for line in chosen):
             chosen = ["    loss      mse, target=last, weight=0.1", *chosen]
         kept = re.sub(
@@ -273,6 +276,27 @@ def test_what_is_refused(own, loss, says, tmp_path):
     for words in says:
         assert words in told
     assert told.count("error[") == 1 or "unread-output" in told
+
+
+def test_a_refused_loss_is_all_that_is_told_of_it(tmp_path):
+    """Where there is no other, and nothing is held against any target."""
+    told = check_text(LINEAR % (3, "hinge(weight=[1, 2])"), tmp_path).stderr
+    assert "`weight` of hinge has 2 numbers" in told and told.count("error[") == 1
+
+
+@pytest.mark.parametrize(
+    "layers, says",
+    [
+        ("normalize;  linear(3, bias=false) as fc", "fc gives others: its weights have any length"),
+        ("normalize;  linear(3, unit_norm=true) as fc", "fc gives others: it adds a bias"),
+        ("linear(3, bias=false, unit_norm=true) as fc", "fc gives others: its input has any"),
+    ],
+)
+def test_a_loss_of_cosines_takes_no_other_values(layers, says, tmp_path):
+    text = (LINEAR % (3, "arcface")).replace("linear(3) as fc", layers)
+    assert layers in text
+    told = check_text(text, tmp_path).stderr
+    assert "error[not-cosines]" in told and says in told and told.count("error[") == 1
 
 
 def test_a_target_that_the_data_have_not(tmp_path):

@@ -65,6 +65,21 @@ def hinge(random, **options):
     return drawn(random, "hinge", a, [(classes,)], draw_classes(random, classes, 1), options)
 
 
+def of_cosines(op, **choices):
+    def case(random, **options):
+        classes = int(random.integers(2, 9))
+        a = {name: float(random.choice(values)) for name, values in choices.items()}
+        return drawn(random, op, a, [(classes,)], draw_classes(random, classes, 1), options)
+
+    case.__name__ = op
+    return case
+
+
+ARCS, SCALES = [0.5, 0.3, 2.0], [64.0, 1.0, 8.0]
+arcface = of_cosines("arcface", margin=ARCS, scale=SCALES)
+cosface = of_cosines("cosface", margin=[0.35, 0.1], scale=SCALES)
+
+
 def torch_classes(a, x, target):
     """With the classes' axis second, and the arguments that PyTorch takes."""
     if x.ndim == 3:
@@ -96,6 +111,31 @@ def torch_hinge(torch, a, x, target):
     return torch.nn.functional.multi_margin_loss(
         x, target[:, 0], p=a["p"], margin=a["margin"], **torch_weights(torch, a)
     )
+
+
+def torch_margin(torch, a, x, target, moved):
+    """`moved`: the target's cosines."""
+    return torch.nn.functional.cross_entropy(
+        a["scale"] * x.scatter(1, target[:, :1], moved), target[:, 0]
+    )
+
+
+def torch_arcface(torch, a, x, target):
+    """As deepinsight/insightface has it.  What is no cosine has no sine, and PyTorch's root has no
+    derivative at 0."""
+    cosine, margin = x.gather(1, target[:, :1]), torch.tensor(a["margin"], dtype=torch.float64)
+    squared = 1 - cosine**2
+    sine = torch.where(squared > 0, torch.sqrt(torch.where(squared > 0, squared, 1.0)), 0.0)
+    moved = torch.where(
+        cosine > torch.cos(torch.pi - margin),
+        cosine * torch.cos(margin) - sine * torch.sin(margin),
+        cosine - margin * torch.sin(margin),
+    )
+    return torch_margin(torch, a, x, target, moved)
+
+
+def torch_cosface(torch, a, x, target):
+    return torch_margin(torch, a, x, target, x.gather(1, target[:, :1]) - a["margin"])
 
 
 def number_shape(random):
@@ -257,6 +297,13 @@ LOSSES = [
     (cross_entropy, torch_cross_entropy, {"label_smoothing": [0, 0.1, 1]}),
     (nll, torch_nll, None),
     (hinge, torch_hinge, {"p": [1, 2]}),
+    (
+        arcface,
+        torch_arcface,
+        {"margin": ARCS, "scale": SCALES},
+        [0, 1, -1, *(-np.cos(margin) for margin in ARCS)],
+    ),
+    (cosface, torch_cosface, {"margin": [0.35, 0.1], "scale": SCALES}),
     (mse, torch_numbers("mse_loss"), {"reduction": ["mean", "sum"]}),
     (l1, torch_numbers("l1_loss"), None),
     (huber, torch_numbers("huber_loss"), {"delta": [1.0, 0.3, 4.0]}),

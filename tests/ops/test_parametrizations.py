@@ -1,5 +1,5 @@
-"""Weights that are made of what is learned: weight_norm, weight_standardization and spectral_norm
-of a layer."""
+"""Weights that are made of what is learned: weight_norm, weight_standardization, unit_norm and
+spectral_norm of a layer."""
 import json
 import re
 from pathlib import Path
@@ -27,6 +27,7 @@ NET = (
     flatten
     linear(160, bias=false, WN) as f;  relu
     linear(128, WS) as g;  relu
+    linear(128, UN) as u;  relu
     linear(96, SN) as h;  relu
     linear(48, SN, n_power_iterations=2) as i
     linear(10) as fc
@@ -36,6 +37,7 @@ NET = (
 )
 MADE = {"WN": "weight_norm=true", "WS": "weight_standardization=1e-5", "TN": "weight_norm=true"}
 MADE["SN"] = "spectral_norm=true"
+MADE["UN"] = "unit_norm=true"
 
 
 def text(words):
@@ -74,6 +76,7 @@ def test_the_state_has_what_is_learned(tmp_path):
     assert state["b.parametrizations.weight.original1"] == [6, 3, 3, 3]
     assert state["c.parametrizations.weight.original0"] == [6, 1, 1, 1]
     assert state["d.parametrizations.weight.original0"] == [20, 1]
+    assert state["u.weight"] == [128, 128]
     assert state["h.parametrizations.weight.original"] == [96, 128]
     assert state["h.parametrizations.weight.0._u"] == [96]
     assert state["h.parametrizations.weight.0._v"] == [128]
@@ -94,6 +97,8 @@ def effective(state):
         elif rest == "weight" and layer in "aeg":
             mean, variance = value.mean(rows, keepdims=True), value.var(rows, keepdims=True)
             made[name] = (value - mean) / np.sqrt(variance + 1e-5)
+        elif name == "u.weight":
+            made[name] = value / np.sqrt((value**2).sum(1, keepdims=True))
         elif rest == "parametrizations.weight.original":
             u, v = (state[f"{layer}.parametrizations.weight.0._{name}"] for name in "uv")
             made[f"{layer}.weight"] = value / (u @ value @ v)
