@@ -713,7 +713,7 @@ static bool has_parts(const Evaluation *e, const Expr *expr, int parameter)
     return false;
 }
 
-/* p[:4], p[4], p[:, 2:]: PyTorch's, of one example, so that axis 0 is the first behind the batch. */
+/* p[:4], p[4], p[:, 2:]: PyTorch's of one example, so axis 0 is the first behind the batch. */
 static const Term *slice_term(Evaluation *e, const Expr *expr)
 {
     int parameter = find_parameter_of(e->function->def, expr->word);

@@ -272,6 +272,9 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     const char *near = nearest_for(d, other != NULL ? other->name : written, names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
+    else if (strcmp(setting, "loss") == 0)
+        diag_help(d, "one's own is defined outside all braces, as `loss dice(p, t) = "
+                     "1 - 2*sum(p*t)/(sum(p) + sum(t))`");
     diag_note(d, "%s may be: %s", setting, text_chars(&list));
     return NULL;
 }

@@ -1,6 +1,6 @@
 /* loss.h: losses that are made of sums: over the elements of tensors a term is summed, or its mean
- * or maximum is taken, and of those an example's loss is made.  What a term reads is known by a number: an
- * element of one of the tensors, or what came of a sum before it.
+ * or maximum is taken, and of those an example's loss is made.  What a term reads is known by a
+ * number: an element of one of the tensors, or what came of a sum before it.
  *
  * From that alone the kernels are written, forward and back: of lanes, by simplified terms and
  * their derivatives; and the reference, plain loops in double, by the rules for pairs of a value

@@ -38,8 +38,8 @@ static const char *take_range(LossTensor *part, const LossIndex *index, Int size
     Int from = index->has_from ? counted(index->from, size) : 0,
         to = index->has_to ? counted(index->to, size) : size;
     if (from < 0 || to > size)
-        return format("%lld is beyond the %lld that are there",
-                      from < 0 ? index->from : index->to, size);
+        return format("%lld is beyond the %lld that are there", from < 0 ? index->from : index->to,
+                      size);
     if (from >= to)
         return format("it takes nothing of the %lld that are there", size);
     part->offset += from * stride;
@@ -63,8 +63,8 @@ const char *take_slice(const LossTensor *whole, const LossSlice *slice, LossTens
         fault = index->range ? take_range(part, index, size, stride)
                              : take_position(part, index->from, size, stride);
     }
-    part->shape = part->shape.rank > 0 ? shape_from(part->shape.rank, part->shape.dim)
-                                       : shape_of(1, 1, 1, 1);
+    part->shape =
+        part->shape.rank > 0 ? shape_from(part->shape.rank, part->shape.dim) : shape_of(1, 1, 1, 1);
     return fault;
 }
 
