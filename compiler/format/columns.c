@@ -69,7 +69,7 @@ bool is_spaced(const Statement *statement, int at)
     if (nesting.text && !(nesting.value && (is_word(kind) || is_word(before) || before == COMMA)))
         return false;
     if (before == LPAREN || before == LBRACKET || kind == RPAREN || kind == RBRACKET
-        || kind == COMMA || nesting.negates)
+        || kind == COMMA || kind == COLON || before == COLON || nesting.negates)
         return false;
     if (kind == LPAREN || kind == LBRACKET)
         if (is_applied(statement, at - 1, nesting.depth, kind == LBRACKET))

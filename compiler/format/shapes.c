@@ -55,6 +55,7 @@ static bool evaluate_term(const Expr *expr, const BlockUse *use, double *value)
     case EXPR_TEXT:
     case EXPR_CHARS:
     case EXPR_INDEX:
+    case EXPR_SLICE:
     case EXPR_LIST:
     case EXPR_UNARY:
     case EXPR_CONDITIONAL:

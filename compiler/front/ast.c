@@ -83,11 +83,20 @@ Expr *call_expr(const Token *name, const ArgList *arguments, Span span)
     return expr;
 }
 
-Expr *index_expr(const Token *name, Expr *index, Span span)
+Expr *index_expr(const Token *name, const ExprList *subscripts, Span span)
 {
     Expr *expr = word_expr(name, EXPR_INDEX);
     expr->span = span;
-    expr->left = index;
+    expr->items = *subscripts;
+    return expr;
+}
+
+Expr *slice_expr(Expr *from, Expr *to, Expr *step, Span span)
+{
+    Expr *expr = new_expr(EXPR_SLICE, span);
+    expr->left = from;
+    expr->right = to;
+    expr->condition = step;
     return expr;
 }
 
@@ -307,6 +316,15 @@ static const char *real_text(double real)
     return format("%.17g", real);
 }
 
+static void dump_named(const Outline *dump, const char *role, const Expr *expr);
+
+static void dump_bounds(const Outline *dump, const Expr *slice)
+{
+    dump_named(dump, "from", slice->left);
+    dump_named(dump, "to", slice->right);
+    dump_named(dump, "step", slice->condition);
+}
+
 static void dump_expr(const Outline *dump, const Expr *expr)
 {
     Outline inner = deeper(dump);
@@ -336,7 +354,11 @@ static void dump_expr(const Outline *dump, const Expr *expr)
         break;
     case EXPR_INDEX:
         line(dump, expr->span, "index %s", expr->word);
-        dump_expr(&inner, expr->left);
+        dump_items(&inner, &expr->items);
+        break;
+    case EXPR_SLICE:
+        line(dump, expr->span, "slice");
+        dump_bounds(&inner, expr);
         break;
     case EXPR_LIST:
         line(dump, expr->span, "list");

@@ -28,7 +28,8 @@ typedef enum ExprKind {
     EXPR_TEXT,        /* items: quoted text; each is EXPR_CHARS or a value to print */
     EXPR_CHARS,       /* word: literal characters inside EXPR_TEXT */
     EXPR_CALL,        /* word(arguments) */
-    EXPR_INDEX,       /* word[left] */
+    EXPR_INDEX,       /* word[items]: values, and EXPR_SLICE */
+    EXPR_SLICE,       /* left:right:condition, each a value or NULL: within an EXPR_INDEX */
     EXPR_LIST,        /* items */
     EXPR_UNARY,       /* operator left; operator is EXPR_NEGATE or EXPR_NOT */
     EXPR_BINARY,      /* left operator right */

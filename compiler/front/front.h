@@ -133,7 +133,8 @@ Expr *unary_expr(ExprOperator operator, Expr * left, Span span);
 Expr *binary_expr(ExprOperator operator, Expr * left, Expr *right, Span span);
 Expr *conditional_expr(Expr *left, Expr *condition, Expr *right, Span span);
 Expr *call_expr(const Token *name, const ArgList *arguments, Span span); /* NULL: no parentheses */
-Expr *index_expr(const Token *name, Expr *index, Span span);
+Expr *index_expr(const Token *name, const ExprList *subscripts, Span span);
+Expr *slice_expr(Expr *from, Expr *to, Expr *step, Span span); /* each a value or NULL */
 Expr *items_expr(ExprKind kind, const ExprList *items, Span span);
 ShapeExpr *new_shape(const ExprList *dims, Span span);
 ShapeExpr *with_shape(ShapeExpr *first, ShapeExpr *more); /* behind it */

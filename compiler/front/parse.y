@@ -70,18 +70,19 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token <token> TRUE "true" FALSE "false" AND "and" OR "or" NOT "not" ANY "_"
 
 %token <token> LBRACE "{" RBRACE
-%token LPAREN "(" RPAREN ")" LBRACKET "[" RBRACKET "]" COMMA "," ARROW "->" ASSIGN "="
+%token LPAREN "(" RPAREN ")" LBRACKET "[" RBRACKET "]" COMMA "," COLON ":" ARROW "->" ASSIGN "="
 
 /* EQUAL to MODULO: the operators that are signs. */
 %token EQUAL "==" NOT_EQUAL "!=" LESS "<" LESS_EQUAL "<=" GREATER ">" GREATER_EQUAL ">="
 %token PLUS "+" MINUS "-" TIMES "*" DIVIDE "/" FLOOR_DIVIDE "//" MODULO "%"
 
-%type <expr> broken value or and not comparison sum product unary prim text name index dim
+%type <expr> broken value or and not comparison sum product unary prim text name dim item
+%type <expr> subscript bound
 %type <expr> condition
 %type <naming> as
 %type <exprs> names
 %type <operator> compare plus times
-%type <exprs> parts values list dims
+%type <exprs> parts values list dims index subscripts
 %type <arg> arg
 %type <args> args arguments
 %type <shape> shape shapes asserted taken takes
@@ -383,20 +384,33 @@ prim: INT                               { $$ = number_expr($1, EXPR_INT); }
     | "false"                           { $$ = bool_expr($1, false); }
     | name
     | NAME "(" args ")"                 { $$ = call_expr($1, &$3, @$); }
-    | NAME index                        { $$ = index_expr($1, $2, @$); }
+    | NAME index                        { $$ = index_expr($1, &$2, @$); }
     | "(" value ")"                     { $$ = $2; $$->span = @$; }
     | "(" value "," list ")"
         { ExprList items = with_first($2, &$4); $$ = items_expr(EXPR_LIST, &items, @$); }
     | "[" list "]"                      { $$ = items_expr(EXPR_LIST, &$2, @$); }
     ;
-index: "[" value "]"                    { $$ = $2; }
+index: "[" subscripts "]"               { $$ = $2; }
+    ;
+subscripts: subscript                   { $$ = (ExprList){0}; push(&$$, $1); }
+    | subscripts "," subscript          { $$ = $1; push(&$$, $3); }
+    ;
+subscript: value
+    | bound ":" bound                   { $$ = slice_expr($1, $3, NULL, @$); }
+    | bound ":" bound ":" bound         { $$ = slice_expr($1, $3, $5, @$); }
+    ;
+bound: %empty                           { $$ = NULL; }
+    | value
     ;
 list: %empty                            { $$ = (ExprList){0}; }
     | values
     | values ","                        { $$ = $1; }
     ;
-values: dim                             { $$ = (ExprList){0}; push(&$$, $1); }
-    | values "," dim                    { $$ = $1; push(&$$, $3); }
+values: item                            { $$ = (ExprList){0}; push(&$$, $1); }
+    | values "," item                   { $$ = $1; push(&$$, $3); }
+    ;
+item: dim
+    | "input"                           { $$ = input_expr(@1); }
     ;
 
 %%

@@ -288,8 +288,8 @@ bool find_function_operator(const Builder *b, const char *name, const Operator *
 const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue *args, Span use);
 /* Whether a `loss` of the program has that name; *form NULL: it is broken, which was told. */
 bool find_own_loss(const Builder *b, const char *name, const FunctionForm **form);
-/* It, with these numbers, of so many outputs, those that its first parameters stand for; one more
- * is its target.  NULL: reported. */
+/* It, with these numbers, of so many outputs, those that its first parameters stand for; the others
+ * are its targets.  NULL: reported. */
 const Operator *own_loss(Builder *b, const char *name, const ArgValue *args, int outputs, Span use);
 /* --------------------------------------------------------------- reuse.c */
 

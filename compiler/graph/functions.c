@@ -200,7 +200,7 @@ static void suggest(const Evaluation *e, Diagnostic *d, const char *word, Span a
         diag_fix(d, at, near, "the nearest is %s", near);
     if (called)
         diag_note(d, "functions of an element: %s%s", builtin_names(),
-                  e->loss != NULL ? "; of all elements: sum mean" : "");
+                  e->loss != NULL ? "; of all elements: sum mean logsumexp" : "");
     else
         diag_note(d, "parameters of %s: %s", def->name, parameter_names(def));
 }
@@ -553,39 +553,57 @@ static const Term *call_function(Evaluation *e, const Expr *call, FunctionState 
     return evaluate_term(&inner, callee->def->value);
 }
 
-static bool is_mean(const Expr *call)
-{
-    return strcmp(call->word, "mean") == 0;
-}
-
 /* What a sum is over is what it reads as it is written: `k*p` is of p's elements where k is 0. */
-static const Term *found_sum(Evaluation *e, const Expr *call, const Term *body)
+static const Term *found_sum(Evaluation *e, const Expr *call, SumKind kind, const Term *body)
 {
     if (e->loss->sums.count == MAX_LOSS_SUMS) {
         function_error(e, "too-large", call->span, "a loss has more than %d sums", MAX_LOSS_SUMS);
         return NULL;
     }
     bool reads = false;
-    for (int i = 0; i < e->function->form.tensors; i++)
+    for (int i = 0; i < e->loss->tensors + e->loss->slices.count; i++)
         reads |= term_reads(e->terms, body, i);
     if (!reads) {
         function_error(e, "value-type", call->span, "%s of what reads no tensor", call->word);
         return NULL;
     }
     push(e->calls, call);
-    return add_loss_sum(e->loss, body, is_mean(call));
+    return add_loss_sum(e->loss, body, kind);
 }
 
-static const Term *known_sum(Evaluation *e, const Expr *call, const Term *body)
+/* Of the call the `nth` sum, from 0. */
+static const Term *known_sum(Evaluation *e, const Expr *call, int nth, const Term *body)
 {
-    int k = 0;
-    while (e->calls->items[k] != call)
+    int k = nth;
+    while (e->calls->items[k - nth] != call)
         k++;
     e->loss->sums.items[k].body = body;
     return tensor_term(e->terms, LOSS_SUM + k);
 }
 
-/* sum(…) and mean(…), of a loss: over the elements of what they read. */
+static const Term *made_sum(Evaluation *e, const Expr *call, int nth, SumKind kind,
+                            const Term *body)
+{
+    return e->terms->plain ? found_sum(e, call, kind, body) : known_sum(e, call, nth, body);
+}
+
+/* log(sum(exp(x))), where the largest x is left out of exp so that it cannot overflow. */
+static const Term *made_logsumexp(Evaluation *e, const Expr *call, const Term *x)
+{
+    const Term *largest = made_sum(e, call, 0, SUM_LARGEST, x);
+    if (largest == NULL)
+        return NULL;
+    const Term *less = term2(e->terms, TERM_SUBTRACT, x, largest);
+    const Term *sum = made_sum(e, call, 1, SUM_OF, term1(e->terms, TERM_EXP, less));
+    return sum == NULL ? NULL : term2(e->terms, TERM_ADD, term1(e->terms, TERM_LOG, sum), largest);
+}
+
+static bool is_reduction(const char *word)
+{
+    return strcmp(word, "sum") == 0 || strcmp(word, "mean") == 0 || strcmp(word, "logsumexp") == 0;
+}
+
+/* sum(…), mean(…) and logsumexp(…), of a loss: over the elements of what they read. */
 static const Term *sum_term(Evaluation *e, const Expr *call)
 {
     if (call->arguments.count != 1 || call->arguments.items[0].name != NULL) {
@@ -600,13 +618,15 @@ static const Term *sum_term(Evaluation *e, const Expr *call)
         want_number(e, evaluate_term(e, value), value->span, format("`%s`", call->word));
     if (body == NULL)
         return NULL;
-    return e->terms->plain ? found_sum(e, call, body) : known_sum(e, call, body);
+    if (strcmp(call->word, "logsumexp") == 0)
+        return made_logsumexp(e, call, body);
+    return made_sum(e, call, 0, strcmp(call->word, "mean") == 0 ? SUM_MEAN : SUM_OF, body);
 }
 
 static const Term *call_term(Evaluation *e, const Expr *call)
 {
     if (e->loss != NULL && find_parameter_of(e->function->def, call->word) < 0
-        && (strcmp(call->word, "sum") == 0 || strcmp(call->word, "mean") == 0))
+        && is_reduction(call->word))
         return sum_term(e, call);
     int built_in = find_builtin(call->word);
     FunctionState *callee = find_state(e->b, call->word);
@@ -615,6 +635,101 @@ static const Term *call_term(Evaluation *e, const Expr *call)
     if (callee != NULL && !callee->def->loss)
         return call_function(e, call, callee);
     return built_in >= 0 ? call_builtin(e, call, built_in) : unknown_function(e, call);
+}
+
+/* --------------------------------------------------------------- slices */
+
+/* Of a slice: a whole number that is known.  False: reported. */
+static bool known_bound(Evaluation *e, const Expr *expr, Int *bound)
+{
+    const Term *term = evaluate_term(e, expr);
+    bool whole = term != NULL && is_number_term(term) && term->number == floor(term->number)
+                 && fabs(term->number) <= MAX_ELEMENTS;
+    if (whole)
+        *bound = (Int)term->number;
+    else if (term != NULL)
+        function_error(e, "value-type", expr->span,
+                       "a part of a tensor begins and ends at whole numbers that are known");
+    return whole;
+}
+
+static bool read_index(Evaluation *e, const Expr *subscript, LossIndex *index)
+{
+    *index = (LossIndex){.range = subscript->kind == EXPR_SLICE, .step = 1};
+    if (!index->range)
+        return known_bound(e, subscript, &index->from);
+    index->has_from = subscript->left != NULL;
+    index->has_to = subscript->right != NULL;
+    if ((index->has_from && !known_bound(e, subscript->left, &index->from))
+        || (index->has_to && !known_bound(e, subscript->right, &index->to))
+        || (subscript->condition != NULL && !known_bound(e, subscript->condition, &index->step)))
+        return false;
+    if (index->step >= 1)
+        return true;
+    function_error(e, "argument-range", subscript->condition->span,
+                   "the step of a slice is at least 1, as PyTorch has it");
+    return false;
+}
+
+/* The number of the part; -1: told.  Equal ones are one. */
+static int slice_number(Evaluation *e, const LossSlice *slice)
+{
+    LossForm *loss = e->loss;
+    for (int i = 0; i < loss->slices.count; i++) {
+        const LossSlice *known = &loss->slices.items[i];
+        if (known->tensor == slice->tensor && known->count == slice->count
+            && memcmp(known->index, slice->index, sizeof slice->index) == 0)
+            return loss->tensors + i;
+    }
+    if (loss->tensors + loss->slices.count == MAX_LOSS_TENSORS) {
+        function_error(e, "too-large", slice->span,
+                       "a loss has more than %d tensors and parts of them", MAX_LOSS_TENSORS);
+        return -1;
+    }
+    push(&loss->slices, *slice);
+    return loss->tensors + loss->slices.count - 1;
+}
+
+/* Whether it is a tensor of a loss that the index stands behind. */
+static bool has_parts(const Evaluation *e, const Expr *expr, int parameter)
+{
+    Diagnostic *d;
+    if (parameter < 0) {
+        Expr name = *expr;
+        name.span = expr->word_span;
+        unknown_name(e, &name);
+        return false;
+    }
+    if (e->loss != NULL && e->function->def->params.items[parameter].value == NULL)
+        return true;
+    if (e->loss != NULL) {
+        function_error(e, "value-type", expr->span, "`%s` is a number, and has no parts",
+                       expr->word);
+        return false;
+    }
+    d = function_error(e, "value-type", expr->span,
+                       "a function goes element by element: it takes no part of a tensor");
+    diag_help(d, "a `loss` can, and may call a function with it; in a network `slice` takes one");
+    return false;
+}
+
+/* p[:4], p[4], p[:, 2:]: PyTorch's of one example, so axis 0 is the first behind the batch. */
+static const Term *slice_term(Evaluation *e, const Expr *expr)
+{
+    int parameter = find_parameter_of(e->function->def, expr->word);
+    LossSlice slice = {.tensor = parameter, .count = expr->items.count, .span = expr->span};
+    if (!has_parts(e, expr, parameter))
+        return NULL;
+    if (slice.count > MAX_RANK) {
+        function_error(e, "too-many-arguments", expr->items.items[MAX_RANK]->span,
+                       "a tensor has at most %d axes", MAX_RANK);
+        return NULL;
+    }
+    for (int i = 0; i < slice.count; i++)
+        if (!read_index(e, expr->items.items[i], &slice.index[i]))
+            return NULL;
+    int number = slice_number(e, &slice);
+    return number < 0 ? NULL : tensor_term(e->terms, number);
 }
 
 /* --------------------------------------------------------------- values */
@@ -658,6 +773,9 @@ static const Term *evaluate_kind(Evaluation *e, const Expr *expr)
     case EXPR_CHARS:
         return no_element(e, expr, "text");
     case EXPR_INDEX:
+        return slice_term(e, expr);
+    case EXPR_SLICE:
+        unreachable(); /* within an index */
     case EXPR_LIST:
         return no_element(e, expr, "lists");
     case EXPR_ANY:
@@ -814,9 +932,9 @@ static bool describe_function(Builder *b, FunctionState *state)
     Frame *frame = b->frame;
     b->frame = new_frame("", NULL);
     state->given = NEW_ARRAY(const Term *, (size_t)count + 1);
-    if (def->loss && count > MAX_LOSS_TENSORS - 1)
-        good = refuse(&def->params.items[MAX_LOSS_TENSORS - 1], "too-large",
-                      "a loss has too many parameters", "at most 15");
+    if (def->loss && count > MAX_LOSS_PARAMETERS)
+        good = refuse(&def->params.items[MAX_LOSS_PARAMETERS], "too-large",
+                      "a loss has too many parameters", format("at most %d", MAX_LOSS_PARAMETERS));
     for (int i = 0; i < count && good; i++)
         if (def->params.items[i].value == NULL)
             names[tensors++] = def->params.items[i].name;
@@ -859,9 +977,10 @@ static bool is_sound_function(Builder *b, FunctionState *state)
            != NULL;
 }
 
-static LossForm *new_loss_form(bool plain)
+static LossForm *new_loss_form(const FunctionState *state, bool plain)
 {
     LossForm *form = NEW(LossForm);
+    form->tensors = state->form.tensors;
     form->terms = new_terms(plain);
     return form;
 }
@@ -871,7 +990,7 @@ static LossForm *new_loss_form(bool plain)
 static bool make_loss_forms(Builder *b, FunctionState *state, const ArgValue *args, Span use,
                             const LossForm **simplified, const LossForm **as_written)
 {
-    LossForm *form = new_loss_form(false), *plain = new_loss_form(true);
+    LossForm *form = new_loss_form(state, false), *plain = new_loss_form(state, true);
     SumCalls calls = {0};
     *simplified = form;
     *as_written = plain;
@@ -880,7 +999,9 @@ static bool make_loss_forms(Builder *b, FunctionState *state, const ArgValue *ar
     if (plain->value == NULL)
         return false;
     for (int k = 0; k < calls.count; k++)
-        push(&form->sums, ((LossSum){NULL, is_mean(calls.items[k])}));
+        push(&form->sums, ((LossSum){NULL, plain->sums.items[k].kind}));
+    for (int k = 0; k < plain->slices.count; k++)
+        push(&form->slices, plain->slices.items[k]);
     form->value = evaluate_function(b, state, form->terms,
                                     parameter_terms(state, form->terms, args), use, form, &calls);
     for (int k = 0; k < calls.count; k++)

@@ -167,6 +167,12 @@ static const struct {
         {"weight_norm", "an argument of the layer: `conv2d(64, 3, weight_norm=true)`"},
         {"bmm", "`matmul` joins two tensors, `matmul(name)` the current one and one that is named"},
         {"einsum", "`matmul` joins two tensors; `permute`, `mul` and `sum` do the rest"},
+        {"mm", "`matmul` joins two tensors, `matmul(name)` the current one and one that is named"},
+        {"stack", "`reshape([1, …])` gives each an axis of 1, and `concat(axis=0)` joins them"},
+        {"topk", "nothing is chosen by rank: `max` takes the largest of an axis, `softmax` weighs "
+                 "all"},
+        {"argmax", "nothing is chosen by its place: `max` takes the largest of an axis, `softmax` "
+                   "weighs all"},
         {"expand", "leave it out: where tensors are joined, an axis of 1 repeats"},
 },
   other_arguments[] = {
@@ -182,6 +188,7 @@ static const struct {
       {"batch_first", "leave it out: a sequence is [steps, features], and no batch is written"},
       {"return_sequences", "leave it out: all steps' states are given; `last=true` gives the last "
                            "alone"},
+      {"return_state", "leave it out: `slice(-1)` of all steps' states is the last one"},
       {"standardize", "behind the loss: `loss mse, standardize=true`"},
       {"standardise", "behind the loss: `loss mse, standardize=true`"},
       {"target", "behind the loss: `loss mse, target=name`"},

@@ -396,6 +396,11 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
     } else if (hidden != NULL) {
         diag_label(d, hidden->span,
                    "this one is in a sibling branch: branches do not see each other");
+    } else if (strcmp(name, "input") == 0) {
+        diag_help(d,
+                  b->frame->def != NULL
+                      ? "`block NAME [c, h, w] as x -> …` names what the block takes, for `from x`"
+                      : "`input […] as x` names it, for `from x`");
     } else if (b->suggestions++ < MAX_SUGGESTIONS) {
         Words words = {0};
         add_tensor_names(b, &words);

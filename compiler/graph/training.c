@@ -279,6 +279,9 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     const char *near = nearest_for(d, other != NULL ? other->name : written, names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
+    else if (strcmp(setting, "loss") == 0)
+        diag_help(d, "one's own is defined outside all braces, as `loss dice(p, t) = "
+                     "1 - 2*sum(p*t)/(sum(p) + sum(t))`");
     diag_note(d, "%s may be: %s", setting, text_chars(&list));
     return NULL;
 }
@@ -390,11 +393,12 @@ static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .mini
                                             "makes an output of one axis."},
                                     {0}};
 
-/* What a loss says of its target: `target=NAME`. */
+/* What a loss says of a target: `target=NAME`. */
 typedef struct TargetUse {
     const char *name; /* NULL: the data's only one */
     Span span;        /* of its value; none: it is not said */
 } TargetUse;
+typedef LIST(TargetUse) TargetUses;
 
 static bool same_name(const char *a, const char *b)
 {
@@ -465,15 +469,12 @@ static int want_target(Training *t, const Node *loss, const Output *of, const Wa
 
 /* The network's input, as what a loss is held against: its values in their order, whatever axes the
  * output has. */
-static bool fits_input(Training *t, const Node *loss, Span at)
+static bool fits_input(Training *t, const Node *loss, const Wanted *target, Span at)
 {
     const Tensor *input = t->graph->input;
     bool classes = loss->op->target == TARGET_CLASSES, whole = input->choices > 0;
-    Shape shape = loss->inputs.items[0]->shape;
-    ClassLayout layout = class_layout_of(shape);
-    if (classes == whole
-        && (classes ? layout.targets == shape_elements(input->shape)
-                    : shape_elements(shape) == shape_elements(input->shape)))
+    Int elements = classes ? target->layout.targets : shape_elements(target->shape);
+    if (classes == whole && elements == shape_elements(input->shape))
         return true;
     Diagnostic *d;
     if (classes != whole)
@@ -483,34 +484,21 @@ static bool fits_input(Training *t, const Node *loss, Span at)
     else
         d = build_error(t->b, "shape-mismatch", at,
                         "the input is no target of this output: it is %s, and the output %s",
-                        shape_text(input->shape), shape_text(shape));
+                        shape_text(input->shape), shape_text(target->shape));
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     return false;
 }
 
-/* Sets node->target, which is NO_TARGET; false: reported. */
-static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use)
+/* What the loss wants of its target `which`. */
+static Wanted wanted_of(const Node *node, int which, const char *name)
 {
     const Operator *op = node->op;
-    bool input = same_name(use.name, "input");
     Shape shape = node->inputs.items[0]->shape;
-    if (op->target == TARGET_NONE) {
-        if (use.span.source != NULL)
-            build_error(t->b, "unknown-argument", use.span, "%s is held against no target",
-                        op->name);
-        return use.span.source == NULL;
-    }
-    if (input && !fits_input(t, node, use.span))
-        return false;
-    if (input && op->target == TARGET_NUMBERS) {
-        node->target = INPUT_TARGET;
-        return true;
-    }
     int ignore = operator_arg(op, "ignore_index");
     bool any = op->target_low >= op->target_high;
     int weight = op->target == TARGET_CLASSES && op->ranks == 0 ? operator_arg(op, "weight") : -1;
     Wanted target = {
-        .name = use.name,
+        .name = name,
         .loss = op->name,
         .kind = op->target,
         .shape = shape,
@@ -523,9 +511,49 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
         .weights = weight >= 0 && node->args[weight].given ? node->args[weight].reals : NULL,
     };
     if (op->wants != NULL)
-        op->wants(node, &target);
-    node->target = want_target(t, node, of, &target);
-    return node->target >= 0;
+        op->wants(node, which, &target);
+    return target;
+}
+
+/* One more of node->targets; false: reported. */
+static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use)
+{
+    bool input = same_name(use.name, "input");
+    const Wanted target = wanted_of(node, node->targets.count, use.name);
+    if (input && !fits_input(t, node, &target, use.span))
+        return false;
+    int number =
+        input && target.kind == TARGET_NUMBERS ? INPUT_TARGET : want_target(t, node, of, &target);
+    push(&node->targets, number);
+    return number != NO_TARGET;
+}
+
+/* As `target=` says; of several that it does not say, each is called as the loss calls it.  False:
+ * reported. */
+static bool find_all_wanted(Training *t, Node *node, const Output *of, const TargetUses *uses,
+                            const FunctionForm *form)
+{
+    const Operator *op = node->op;
+    int count = op->target == TARGET_NONE ? 0 : op->targets > 0 ? op->targets : 1;
+    if (uses->count > 0 && uses->count != count) {
+        Diagnostic *d = count == 0
+                            ? build_error(t->b, "unknown-argument", uses->items[0].span,
+                                          "%s is held against no target", op->name)
+                            : build_error(t->b, "argument-type", uses->items[uses->count - 1].span,
+                                          "%s is held against %d target%s, and this names %d",
+                                          op->name, count, count == 1 ? "" : "s", uses->count);
+        if (form != NULL)
+            diag_label(d, form->span, "defined here");
+        if (count > 1)
+            diag_help(d, "`target=[…]` lists them in the order of its parameters");
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        TargetUse use = {count > 1 ? form->tensor[op->joined + i] : NULL, {0}};
+        if (!find_wanted(t, node, of, uses->count > 0 ? uses->items[i] : use))
+            return false;
+    }
+    return true;
 }
 
 /* What a loss's line begins with: one of ours, or the program's own. */
@@ -580,8 +608,9 @@ static const char *loss_path(const Training *t, const Output *of)
 typedef LIST(Output *) OutputList;
 
 /* `own`: as loss_args. */
-static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const OutputList *read,
-                          TargetUse target, const ArgValue *own, Span span)
+static void add_loss_node(Training *t, const LossKind *kind, const Operator *op, ArgValue *args,
+                          const OutputList *read, const TargetUses *targets, const ArgValue *own,
+                          Span span)
 {
     Output *of = read->count > 0 ? read->items[0] : NULL;
     const char *path = loss_path(t, of);
@@ -591,12 +620,11 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const
     node->args = args;
     node->loss_weight = own[0].real;
     node->standardize = own[1].given ? &own[1] : NULL;
-    node->target = NO_TARGET;
     for (int i = 0; i < read->count; i++)
         push(&node->inputs, read->items[i]->tensor);
     if (read->count == 0)
         push(&node->inputs, t->graph->output);
-    if (!infer_node(node) || !find_wanted(t, node, of, target))
+    if (!infer_node(node) || !find_all_wanted(t, node, of, targets, kind->form))
         return;
     add_aux(t->graph, node);
     for (int i = 0; i < read->count; i++)
@@ -636,7 +664,7 @@ static Output *find_output(Training *t, const Expr *name)
 /* What follows the loss itself: `output=aux1, weight=0.3`; the other arguments are the loss's. */
 typedef struct LossUse {
     const Expr *output; /* NULL: the last one */
-    const Expr *target; /* NULL: the data's only one */
+    const Expr *target; /* NULL: the data's only one, or as the loss calls them */
     ArgList rest;
     ArgList own;
 } LossUse;
@@ -649,7 +677,7 @@ static bool read_named(Training *t, const LossKind *kind, const Expr *word, Outp
     bool good = true;
     for (int i = 0; i < word->arguments.count; i++) {
         const Arg *arg = &word->arguments.items[i];
-        bool name = arg->name == NULL && rest->count == 0 && i < kind->named
+        bool name = arg->name == NULL && rest->count == 0 && (i < kind->named || kind->form != NULL)
                     && (arg->value->kind == EXPR_PATH || arg->value->kind == EXPR_TEXT);
         Output *output = name ? find_output(t, arg->value) : NULL;
         good &= !name || output != NULL;
@@ -666,13 +694,12 @@ static bool has_outputs(Training *t, const LossKind *kind, int count, Span at)
 {
     int takes = kind->named, read = count > 0 ? count : 1;
     bool alone = count <= 1 && takes == 2 && strcmp(kind->name, "cosine") == 0;
-    if (kind->form != NULL ? read == takes || read == takes - 1
-                           : takes == 0 || count == takes || alone)
+    if (kind->form != NULL ? read <= takes : takes == 0 || count == takes || alone)
         return true;
-    Diagnostic *d = build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
-                                "%s takes %d named outputs%s, not %d", kind->name,
-                                kind->form != NULL ? takes - 1 : takes,
-                                kind->form != NULL ? " and a target, or one more" : "", count);
+    Diagnostic *d =
+        build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
+                    "%s takes %s%d named output%s, not %d", kind->name,
+                    kind->form != NULL ? "at most " : "", takes, takes == 1 ? "" : "s", count);
     diag_help(d, "`output NAME` in the network names a tensor, and `loss %s(%s)` reads them",
               kind->name, takes == 3 ? "anchor, positive, negative" : "a, b");
     if (kind->form != NULL)
@@ -697,18 +724,42 @@ static LossUse read_loss_use(const SettingDef *def)
     return use;
 }
 
-/* `target=quality`, `target="quality"`.  False: reported. */
-static bool read_target(Training *t, const Expr *name, TargetUse *use)
+/* `quality`, `"quality"`.  False: reported. */
+static bool read_target(Training *t, const Expr *name, TargetUses *uses)
 {
-    if (name == NULL)
-        return true;
+    TargetUse one = {0}, *use = &one;
     Value text = name->kind == EXPR_TEXT ? evaluate(t->b, name) : (Value){0};
     use->span = name->span;
     use->name = name->kind == EXPR_PATH ? name->word : text.kind == VALUE_TEXT ? text.word : NULL;
     if (use->name == NULL && name->kind != EXPR_ERROR)
         build_error(t->b, "value-type", name->span,
                     "target= takes the name of an array of the data, or input");
+    push(uses, one);
     return use->name != NULL;
+}
+
+/* `target=quality`, `target=[box, label]`. */
+static bool read_targets(Training *t, const Expr *value, TargetUses *uses)
+{
+    bool good = true;
+    if (value == NULL)
+        return true;
+    if (value->kind != EXPR_LIST)
+        return read_target(t, value, uses);
+    for (int i = 0; i < value->items.count; i++)
+        good &= read_target(t, value->items.items[i], uses);
+    if (value->items.count == 0)
+        build_error(t->b, "value-type", value->span, "target= names no array");
+    return good && value->items.count > 0;
+}
+
+/* "box, label" */
+static const char *targets_text(const TargetUses *uses)
+{
+    Text text = {0};
+    for (int i = 0; i < uses->count; i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "", uses->items[i].name);
+    return text_chars(&text);
 }
 
 static void resolve_loss(Training *t, const SettingDef *def)
@@ -729,10 +780,10 @@ static void resolve_loss(Training *t, const SettingDef *def)
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
-    TargetUse target = {0};
+    TargetUses targets = {0};
     if (of != NULL)
         push(&read, of);
-    bool broken = !named || !read_target(t, use.target, &target) || values == NULL || own == NULL
+    bool broken = !named || !read_targets(t, use.target, &targets) || values == NULL || own == NULL
                   || (use.output != NULL && of == NULL)
                   || !has_outputs(t, &kind, read.count, word->span);
     const Operator *op = kind.op;
@@ -750,10 +801,10 @@ static void resolve_loss(Training *t, const SettingDef *def)
         add_word(t, format("%s.output", path), of->name, use.output->span);
     if (own[0].real != 1)
         add_number(t, format("%s.weight", path), own[0].real, own[0].span);
-    if (target.name != NULL)
-        add_word(t, format("%s.target", path), target.name, use.target->span);
+    if (targets.count > 0)
+        add_word(t, format("%s.target", path), intern(targets_text(&targets)), use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, &read, target, own, word->span);
+        add_loss_node(t, &kind, op, values, &read, &targets, own, word->span);
 }
 
 /* Of several losses each is added to the others. */
@@ -819,7 +870,10 @@ static const struct SettingRow {
      "to augment in their own sizes."},
     {"loss", REQUIRED | OFTEN, resolve_loss, NULL, loss_args,
      "What training makes small; of several lines, their sum, each times its weight=, of the "
-     "output that output= names."},
+     "output that output= names, held against the array of the data that target= names.  One's own "
+     "is defined outside all braces, loss dice(p, t) = 1 - 2*sum(p*t)/(sum(p) + sum(t)): of "
+     "outputs, here p, and of targets, of which target=[a, b] names several; p[:4] is a part of "
+     "p."},
     {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL,
      "How a gradient moves its parameter."},
     {"schedule", ONCE, resolve_schedule, schedules, NULL,

@@ -141,7 +141,7 @@ static const struct DataSet *find_setting_set(const Training *t)
 static bool may_be_class(const Node *loss)
 {
     return loss == NULL
-           || (loss->target >= 0
+           || (only_target(loss) >= 0
                && (loss->op->target == TARGET_CLASSES
                    || shape_elements(loss->inputs.items[0]->shape) > 1));
 }
@@ -180,8 +180,8 @@ void check_positions(Training *t)
     const struct DataSet *set = find_setting_set(t);
     if (set != NULL && may_be_class(loss))
         check_classes(t, set, find_setting(t->graph, "data")->span);
-    if (loss != NULL && loss->op->target == TARGET_CLASSES && loss->target >= 0 && input != NULL
-        && set != NULL && set->classes > 0)
+    if (loss != NULL && loss->op->target == TARGET_CLASSES && only_target(loss) >= 0
+        && input != NULL && set != NULL && set->classes > 0)
         node_has_rank(loss, RANK(1));
 }
 

@@ -47,7 +47,8 @@ static const Node *find_rival(const Graph *graph, const Node *loss)
 {
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *other = graph->nodes.items[i];
-        if (is_loss(other) && reads(other, first_input(loss)) && other->target != loss->target)
+        if (is_loss(other) && reads(other, first_input(loss))
+            && only_target(other) != only_target(loss))
             return other;
     }
     return NULL;
@@ -56,7 +57,7 @@ static const Node *find_rival(const Graph *graph, const Node *loss)
 /* What its own line and output say, the other losses left aside. */
 static bool may_be(const Node *loss)
 {
-    if (!(loss->op->traits & OP_ANY_UNIT) || loss->target < 0)
+    if (!(loss->op->traits & OP_ANY_UNIT) || only_target(loss) < 0)
         return false;
     if (loss->standardize != NULL)
         return loss->standardize->integer[0] != 0;
@@ -64,11 +65,11 @@ static bool may_be(const Node *loss)
 }
 
 /* A loss of the same target that does not let it be standardised; NULL: there is none. */
-static const Node *find_refusal(const Graph *graph, const Node *loss)
+static const Node *find_refusal(const Graph *graph, int target)
 {
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *other = graph->nodes.items[i];
-        if (is_loss(other) && other->target == loss->target
+        if (is_loss(other) && has_target(other, target)
             && (!may_be(other) || find_rival(graph, other) != NULL))
             return other;
     }
@@ -88,7 +89,7 @@ static void check_asked(Training *t, const Node *loss)
                     "what %s is held against has a unit already: standardize= is for mse, l1, "
                     "huber and smooth_l1",
                     loss->op->name);
-    else if (loss->target < 0)
+    else if (only_target(loss) < 0)
         build_error(t->b, "unknown-argument", asked->span,
                     "the network's input is as `normalize` makes it: standardize= is for targets "
                     "of the data");
@@ -100,7 +101,7 @@ static void check_asked(Training *t, const Node *loss)
         diag_label(build_error(t->b, "duplicate-argument", asked->span,
                                "another loss reads the same output, which has one unit only"),
                    rival->span, "held against another target, or none");
-    else if ((rival = find_refusal(t->graph, loss)) != NULL)
+    else if ((rival = find_refusal(t->graph, only_target(loss))) != NULL)
         diag_label(build_error(t->b, "duplicate-argument", asked->span,
                                "another output is held against the same target as it is"),
                    rival->span, "`standardize=true` here too, or `standardize=false` at both");
@@ -109,8 +110,11 @@ static void check_asked(Training *t, const Node *loss)
 /* Each of a target's losses says so, or none does. */
 static void choose_unit(const Graph *graph, const Node *loss)
 {
-    if (loss->target >= 0)
-        graph->wanted.items[loss->target].standardised = find_refusal(graph, loss) == NULL;
+    for (int i = 0; i < loss->targets.count; i++) {
+        int target = loss->targets.items[i];
+        if (target >= 0)
+            graph->wanted.items[target].standardised = find_refusal(graph, target) == NULL;
+    }
 }
 
 /* Whether standardised or not: weights may be of a run that did it the other way. */
@@ -118,9 +122,9 @@ static int unit_of(const Graph *graph, const Tensor *output)
 {
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
-        if (is_loss(node) && node->op->traits & OP_ANY_UNIT && node->target >= 0
+        if (is_loss(node) && node->op->traits & OP_ANY_UNIT && only_target(node) >= 0
             && first_input(node) == output)
-            return find_rival(graph, node) == NULL ? 1 + node->target : 0;
+            return find_rival(graph, node) == NULL ? 1 + only_target(node) : 0;
     }
     return 0;
 }

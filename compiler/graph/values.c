@@ -446,6 +446,7 @@ static Value text_value(Builder *b, const Expr *expr)
 static Value index_value(Builder *b, const Expr *expr)
 {
     const Value *list = find_value(b, expr->word);
+    const Expr *index = expr->items.items[0];
     Int at;
     if (list == NULL) {
         report_unknown_word(b, expr->word, expr->word_span);
@@ -453,11 +454,17 @@ static Value index_value(Builder *b, const Expr *expr)
     }
     if (list->kind != VALUE_LIST)
         return wrong_kind(b, expr->word_span, *list, "[ ] takes an element of a list");
-    if (!whole_number(b, expr->left, "a list is indexed by a whole number", &at))
+    if (expr->items.count > 1)
+        index = expr->items.items[1];
+    if (expr->items.count > 1 || index->kind == EXPR_SLICE) {
+        build_error(b, "value-type", index->span, "a list is indexed by one whole number");
+        return unknown;
+    }
+    if (!whole_number(b, index, "a list is indexed by a whole number", &at))
         return unknown;
     if (at >= 0 && at < list->list->values.count)
         return list->list->values.items[at];
-    Diagnostic *d = build_error(b, "argument-range", expr->left->span,
+    Diagnostic *d = build_error(b, "argument-range", index->span,
                                 "index %lld is outside `%s`, which has %d elements", at, expr->word,
                                 list->list->values.count);
     diag_caption(d, "0 to %d", list->list->values.count - 1);
@@ -556,6 +563,8 @@ static Value evaluate_kind(Builder *b, const Expr *expr)
         return call_value(b, expr);
     case EXPR_INDEX:
         return index_value(b, expr);
+    case EXPR_SLICE:
+        unreachable(); /* within an index */
     case EXPR_LIST:
         return list_value(b, expr);
     case EXPR_UNARY:

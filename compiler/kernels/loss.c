@@ -18,73 +18,14 @@ typedef struct Writer {
     const char *names[LOSS_NAMES]; /* what each number is called */
 } Writer;
 
-const Term *add_loss_sum(LossForm *form, const Term *body, bool mean)
+const Term *add_loss_sum(LossForm *form, const Term *body, SumKind kind)
 {
-    LossSum sum = {body, mean};
+    LossSum sum = {body, kind};
     push(&form->sums, sum);
     return tensor_term(form->terms, LOSS_SUM + form->sums.count - 1);
 }
 
-/* ------------------------------------------------------------- domains */
-
-static bool spreads_over(Shape shape, Shape domain)
-{
-    if (shape_elements(shape) == 1)
-        return true;
-    if (shape.rank != domain.rank)
-        return false;
-    for (int axis = 0; axis < shape.rank; axis++)
-        if (shape.dim[axis] != domain.dim[axis] && shape.dim[axis] != 1)
-            return false;
-    return true;
-}
-
-static Shape widened(Shape a, Shape b)
-{
-    if (shape_elements(a) == 1 && shape_elements(b) == 1)
-        return a.rank > b.rank ? a : b;
-    if (shape_elements(a) == 1)
-        return b;
-    for (int axis = 0; axis < a.rank && a.rank == b.rank; axis++)
-        if (a.dim[axis] == 1)
-            a.dim[axis] = b.dim[axis];
-    return a;
-}
-
-Shape loss_domain(const LossUse *use, int sum, int *bad)
-{
-    const LossForm *form = use->plain ? use->plain : use->form;
-    const Term *body = form->sums.items[sum].body;
-    Shape domain = shape_of(1, 1, 1, 1);
-    *bad = -1;
-    for (int i = 0; i < use->count; i++)
-        if (!use->tensors[i].table && term_reads(form->terms, body, i))
-            domain = widened(domain, use->tensors[i].shape);
-    for (int i = 0; i < use->count && *bad < 0; i++)
-        if (!use->tensors[i].table && term_reads(form->terms, body, i)
-            && !spreads_over(use->tensors[i].shape, domain))
-            *bad = i;
-    return domain;
-}
-
-/* Where element e of the domain lies in a tensor, as C. */
-static const char *index_in(Shape shape, Shape domain)
-{
-    Text text = {0};
-    Int inner = 1, step = 1;
-    if (shape_elements(shape) == 1)
-        return "0";
-    if (shape_equal(shape, domain))
-        return "e";
-    for (int axis = shape.rank - 1; axis >= 0; axis--) {
-        if (shape.dim[axis] > 1)
-            text_add(&text, "%se / %lldL %% %lldL * %lldL", text.length ? " + " : "", inner,
-                     shape.dim[axis], step);
-        inner *= domain.dim[axis];
-        step *= shape.dim[axis];
-    }
-    return text_chars(&text);
-}
+/* ------------------------------------------------------------- elements */
 
 static const char *lanes_count(const Writer *w)
 {
@@ -104,9 +45,9 @@ static void name_elements(Writer *w, Shape domain)
                                  tensor->count);
         else if (w->plain)
             w->names[i] = format("(double)((const real *)%s)[(%s) * %s + lane]", tensor->name,
-                                 index_in(tensor->shape, domain), lanes_count(w));
+                                 loss_index(tensor, domain), lanes_count(w));
         else
-            w->names[i] = format("%s[%s]", tensor->name, index_in(tensor->shape, domain));
+            w->names[i] = format("%s[%s]", tensor->name, loss_index(tensor, domain));
     }
 }
 
@@ -143,21 +84,41 @@ static bool counts(const LossForm *form, int sum)
     return read;
 }
 
-/* Whether the derivative of a sum's body, or of the value, is not 0.  Of plain terms there is none
- * to look at. */
+static bool is_largest(const LossForm *form, int sum)
+{
+    return sum >= 0 && form->sums.items[sum].kind == SUM_LARGEST;
+}
+
+/* Whether the derivative of a sum's body, or of the value, in what has this number is not 0.  Of
+ * plain terms there is none to look at. */
 static bool varies(const LossForm *form, int sum, int number)
 {
     const Term *term = term_of(form, sum);
-    if (sum >= 0 && !counts(form, sum))
+    if (sum >= 0 && (is_largest(form, sum) || !counts(form, sum)))
         return false;
     return form->terms->plain ? term_reads(form->terms, term, number)
                               : !is_number_of(derive_term(form->terms, term, number), 0);
 }
 
-void derive_loss(const LossForm *form, int tensors)
+/* The same of a later sum, or the value, in an earlier sum's result. */
+static bool varies_with(const LossForm *form, int later, int sum)
+{
+    return !is_largest(form, sum) && varies(form, later, LOSS_SUM + sum);
+}
+
+/* The same in an input, or a part of it. */
+static bool varies_in(const LossUse *use, const LossForm *form, int sum, int input)
+{
+    for (int i = 0; i < use->count; i++)
+        if (use->tensors[i].input == input && varies(form, sum, i))
+            return true;
+    return false;
+}
+
+void derive_loss(const LossForm *form)
 {
     for (int sum = -1; sum < form->sums.count; sum++) {
-        for (int i = 0; i < tensors; i++)
+        for (int i = 0; i < form->tensors + form->slices.count; i++)
             derive_term(form->terms, term_of(form, sum), i);
         for (int k = 0; k < form->sums.count; k++)
             derive_term(form->terms, term_of(form, sum), LOSS_SUM + k);
@@ -181,23 +142,42 @@ static void write_term(Writer *w, int sum, int number)
         kernel_line(w->kernel, "%s", lines.items[i]);
 }
 
+/* What an addition begins with, or what no value is below. */
+static const char *least(const Writer *w, SumKind kind)
+{
+    if (kind != SUM_LARGEST)
+        return zero(w);
+    return w->plain ? "-__builtin_inf()" : "splat(-(real)__builtin_inf())";
+}
+
+/* `to` and what it takes. */
+static void write_taking(Writer *w, SumKind kind, const char *to, const char *value)
+{
+    if (kind != SUM_LARGEST)
+        kernel_line(w->kernel, "%s += %s;", to, value);
+    else if (w->plain)
+        kernel_line(w->kernel, "%s = %s > %s ? %s : %s;", to, value, to, value, to);
+    else
+        kernel_line(w->kernel, "%s = vec_max(%s, %s);", to, to, value);
+}
+
 /* Rows are summed in blocks, for the sum's last digits. */
-static void open_sum(Writer *w, const char *name, Shape domain)
+static void open_sum(Writer *w, const char *name, Shape domain, SumKind kind)
 {
     enum { BLOCK = 64 };
     Int count = shape_elements(domain);
-    kernel_line(w->kernel, "%s %s = %s;", type_of(w), name, zero(w));
+    kernel_line(w->kernel, "%s %s = %s;", type_of(w), name, least(w, kind));
     kernel_line(w->kernel, "for (int64_t from = 0; from < %lldL; from += %d) {", count, BLOCK);
-    kernel_line(w->kernel, "%s part = %s;", type_of(w), zero(w));
+    kernel_line(w->kernel, "%s part = %s;", type_of(w), least(w, kind));
     kernel_line(w->kernel, "for (int64_t e = from; e < from + %d && e < %lldL; e++) {", BLOCK,
                 count);
     name_elements(w, domain);
 }
 
-static void close_sum(Writer *w, const char *name)
+static void close_sum(Writer *w, const char *name, SumKind kind)
 {
     kernel_line(w->kernel, "}");
-    kernel_line(w->kernel, "%s += part;", name);
+    write_taking(w, kind, name, "part");
     kernel_line(w->kernel, "}");
 }
 
@@ -210,40 +190,46 @@ static Shape domain_of(const Writer *w, int sum)
 static const char *per_element(const Writer *w, int sum)
 {
     Int count = shape_elements(domain_of(w, sum));
-    return w->use->form->sums.items[sum].mean && count > 1
+    return w->use->form->sums.items[sum].kind == SUM_MEAN && count > 1
                ? format(" / %s%lld", w->plain ? "(double)" : "(real)", count)
                : "";
 }
 
 /* Whether the gradient of an input is made with this sum's factor: for a derivative in it, or for
  * the factor of an earlier sum that is. */
-static bool needs_factor(const LossForm *form, int sum, int input)
+static bool needs_factor(const LossUse *use, const LossForm *form, int sum, int input)
 {
-    bool needs = varies(form, sum, input);
+    bool needs = varies_in(use, form, sum, input);
     for (int earlier = 0; earlier < sum; earlier++)
-        needs |= varies(form, sum, LOSS_SUM + earlier) && needs_factor(form, earlier, input);
+        needs |= varies_with(form, sum, earlier) && needs_factor(use, form, earlier, input);
     return needs;
+}
+
+static bool slope_has(const LossForm *form, const Term *term, int number, int sum)
+{
+    return term_reads(form->terms, derive_term(form->terms, term, number), LOSS_SUM + sum);
 }
 
 /* Whether the gradient of an input is made with this sum's result: a derivative that is written
  * reads it, or a later sum that one reads. */
-static bool gradient_reads(const LossForm *form, int sum, int input)
+static bool gradient_reads(const LossUse *use, int sum, int input)
 {
+    const LossForm *form = use->form;
     for (int m = -1; m < form->sums.count; m++) {
         const Term *term = term_of(form, m);
-        if (m >= 0 && !counts(form, m))
+        if (m >= 0 && (is_largest(form, m) || !counts(form, m)))
             continue;
-        if (term_reads(form->terms, derive_term(form->terms, term, input), LOSS_SUM + sum))
-            return true;
+        for (int i = 0; i < use->count; i++)
+            if (use->tensors[i].input == input && slope_has(form, term, i, sum))
+                return true;
         for (int k = 0; k < form->sums.count; k++)
-            if (needs_factor(form, k, input)
-                && term_reads(form->terms, derive_term(form->terms, term, LOSS_SUM + k),
-                              LOSS_SUM + sum))
+            if (!is_largest(form, k) && needs_factor(use, form, k, input)
+                && slope_has(form, term, LOSS_SUM + k, sum))
                 return true;
     }
     for (int m = sum + 1; m < form->sums.count; m++)
         if (term_reads(form->terms, form->sums.items[m].body, LOSS_SUM + sum) && counts(form, m)
-            && gradient_reads(form, m, input))
+            && gradient_reads(use, m, input))
             return true;
     return false;
 }
@@ -251,20 +237,20 @@ static bool gradient_reads(const LossForm *form, int sum, int input)
 /* `input` -1: in the forward pass.  The plain loops backwards have all results at hand. */
 static bool needs_sum(const Writer *w, int sum, int input)
 {
-    return counts(form_of(w), sum)
-           && (input < 0 || w->plain || gradient_reads(w->use->form, sum, input));
+    return counts(form_of(w), sum) && (input < 0 || w->plain || gradient_reads(w->use, sum, input));
 }
 
 static void write_sums(Writer *w, int input)
 {
     for (int k = 0; k < form_of(w)->sums.count; k++) {
         const char *name = format("sum%d", k);
+        SumKind kind = form_of(w)->sums.items[k].kind;
         if (!needs_sum(w, k, input))
             continue;
-        open_sum(w, name, domain_of(w, k));
+        open_sum(w, name, domain_of(w, k), kind);
         write_term(w, k, -1);
-        kernel_line(w->kernel, "part += value;");
-        close_sum(w, name);
+        write_taking(w, kind, "part", "value");
+        close_sum(w, name, kind);
         if (*per_element(w, k))
             kernel_line(w->kernel, "%s = %s%s;", name, name, per_element(w, k));
         if (w->plain && input >= 0)
@@ -308,10 +294,10 @@ static void write_value(Writer *w)
 static void write_inner(Writer *w, int later, int earlier)
 {
     const char *name = format("inner%d_%d", later, earlier);
-    open_sum(w, name, domain_of(w, later));
+    open_sum(w, name, domain_of(w, later), SUM_OF);
     write_term(w, later, LOSS_SUM + earlier);
     kernel_line(w->kernel, "part += slope;");
-    close_sum(w, name);
+    close_sum(w, name, SUM_OF);
 }
 
 /* Of a sum that nothing reads the factor is 0. */
@@ -319,13 +305,13 @@ static void write_factors(Writer *w, int input)
 {
     const LossForm *form = form_of(w);
     for (int k = form->sums.count - 1; k >= 0; k--) {
-        if (!needs_factor(form, k, input))
+        if (!needs_factor(w->use, form, k, input))
             continue;
         for (int m = k + 1; m < form->sums.count; m++)
-            if (varies(form, m, LOSS_SUM + k))
+            if (varies_with(form, m, k))
                 write_inner(w, m, k);
         kernel_line(w->kernel, "%s factor%d = %s;", type_of(w), k, zero(w));
-        if (varies(form, -1, LOSS_SUM + k)) {
+        if (varies_with(form, -1, k)) {
             kernel_line(w->kernel, "{");
             name_single(w);
             write_term(w, -1, LOSS_SUM + k);
@@ -333,7 +319,7 @@ static void write_factors(Writer *w, int input)
             kernel_line(w->kernel, "}");
         }
         for (int m = k + 1; m < form->sums.count; m++)
-            if (varies(form, m, LOSS_SUM + k))
+            if (varies_with(form, m, k))
                 kernel_line(w->kernel, "factor%d += factor%d * inner%d_%d;", k, m, m, k);
         if (*per_element(w, k))
             kernel_line(w->kernel, "factor%d = factor%d%s;", k, k, per_element(w, k));
@@ -370,24 +356,29 @@ static void store(Writer *w, const char *at, bool adds, const char *value)
                     sign, value);
 }
 
-/* Whether the sums that read the input all run over its own elements, and nothing else reads it. */
+/* Whether the sums that read the input all run over its own elements, and nothing else reads it,
+ * nor any part of it. */
 static bool is_simple(const Writer *w, int input)
 {
     const LossForm *form = form_of(w);
-    bool simple = !varies(form, -1, input);
-    for (int k = 0; k < form->sums.count; k++)
-        simple &=
-            !varies(form, k, input) || shape_equal(domain_of(w, k), w->use->tensors[input].shape);
+    bool simple = !varies_in(w->use, form, -1, input);
+    for (int k = 0; k < form->sums.count; k++) {
+        for (int i = w->use->first_part; i < w->use->count; i++)
+            simple &= w->use->tensors[i].input != input || !varies(form, k, i);
+        simple &= !varies_in(w->use, form, k, input)
+                  || shape_equal(domain_of(w, k), w->use->tensors[input].shape);
+    }
     return simple;
 }
 
-static void write_slopes(Writer *w, int input, int only)
+/* Of the tensor with this number. */
+static void write_slopes(Writer *w, int number, int only)
 {
     for (int k = 0; k < form_of(w)->sums.count; k++) {
-        if ((only >= 0 && k != only) || !varies(form_of(w), k, input))
+        if ((only >= 0 && k != only) || !varies(form_of(w), k, number))
             continue;
         kernel_line(w->kernel, "{");
-        write_term(w, k, input);
+        write_term(w, k, number);
         kernel_line(w->kernel, "total += factor%d * slope;", k);
         kernel_line(w->kernel, "}");
     }
@@ -408,32 +399,44 @@ static void write_simple(Writer *w, int input, bool adds)
     kernel_line(w->kernel, "}");
 }
 
-/* Piece by piece, into what is 0 or another's gradient. */
-static void write_pieces(Writer *w, int input, bool adds)
+static void write_zeros(Writer *w, int input)
+{
+    kernel_line(w->kernel, "for (int64_t e = 0; e < %lldL; e++)",
+                shape_elements(w->use->tensors[input].shape));
+    kernel_line(w->kernel,
+                w->plain ? "    ((real *)dx)[e * %s + lane] = 0;" : "    dx[e] = (vec){ 0 };",
+                lanes_count(w));
+}
+
+/* The gradient of a whole tensor or of a part of it is added where that lies. */
+static void write_part(Writer *w, int number)
 {
     const LossForm *form = form_of(w);
-    Shape shape = w->use->tensors[input].shape;
-    if (!adds) {
-        kernel_line(w->kernel, "for (int64_t e = 0; e < %lldL; e++)", shape_elements(shape));
-        kernel_line(w->kernel,
-                    w->plain ? "    ((real *)dx)[e * %s + lane] = 0;" : "    dx[e] = (vec){ 0 };",
-                    lanes_count(w));
-    }
     for (int k = 0; k < form->sums.count; k++) {
-        if (!varies(form, k, input))
+        if (!varies(form, k, number))
             continue;
         open_gradient(w, domain_of(w, k));
-        write_slopes(w, input, k);
-        store(w, index_in(shape, domain_of(w, k)), true, "total");
+        write_slopes(w, number, k);
+        store(w, loss_index(&w->use->tensors[number], domain_of(w, k)), true, "total");
         kernel_line(w->kernel, "}");
     }
-    if (!varies(form, -1, input))
+    if (!varies(form, -1, number))
         return;
     name_single(w);
     kernel_line(w->kernel, "{");
-    write_term(w, -1, input);
-    store(w, "0", true, "slope");
+    write_term(w, -1, number);
+    store(w, loss_index(&w->use->tensors[number], shape_of(1, 1, 1, 1)), true, "slope");
     kernel_line(w->kernel, "}");
+}
+
+/* Part by part, into what is 0 or another's gradient. */
+static void write_parts(Writer *w, int input, bool adds)
+{
+    if (!adds)
+        write_zeros(w, input);
+    for (int i = 0; i < w->use->count; i++)
+        if (w->use->tensors[i].input == input)
+            write_part(w, i);
 }
 
 static void write_gradient(Writer *w, int input, bool adds)
@@ -441,7 +444,7 @@ static void write_gradient(Writer *w, int input, bool adds)
     kernel_line(w->kernel, "{");
     write_scale(w);
     write_factors(w, input);
-    (is_simple(w, input) ? write_simple : write_pieces)(w, input, adds);
+    (is_simple(w, input) ? write_simple : write_parts)(w, input, adds);
     kernel_line(w->kernel, "}");
 }
 

@@ -176,6 +176,19 @@ unsigned parameter_bit(const Node *node, const char *name)
     return i < 0 ? 0 : 1u << i;
 }
 
+int only_target(const Node *node)
+{
+    return node->targets.count == 1 ? node->targets.items[0] : NO_TARGET;
+}
+
+bool has_target(const Node *node, int target)
+{
+    for (int i = 0; i < node->targets.count; i++)
+        if (node->targets.items[i] == target)
+            return true;
+    return false;
+}
+
 int node_salt(const Node *node)
 {
     return (node->forward ? node->forward->id : node->id) + 1;

@@ -325,8 +325,9 @@ struct Operator {
     TargetKind target;
     double target_low, target_high;
     bool target_ends;
-    /* Changes what it wants besides, by its node.  NULL: nothing. */
-    void (*wants)(const Node *node, Wanted *target);
+    int targets; /* how many; 0: one, or by `target` none */
+    /* Changes what it wants besides of target `which`, by its node.  NULL: nothing. */
+    void (*wants)(const Node *node, int which, Wanted *target);
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
@@ -417,8 +418,11 @@ struct Wanted {
 /* Wanted.ignored: no class is. */
 #define NOT_IGNORED (-9223372036854775807LL)
 enum { MAX_TARGETS = 16 }; /* NET_MAX_TARGETS of net_runtime.h */
-/* Node.target: it has none; the network's input. */
+/* Of a loss, for a number of graph->wanted: it has none; the network's input. */
 enum { NO_TARGET = -1, INPUT_TARGET = -2 };
+/* The one that a loss has; NO_TARGET: it has none, or several. */
+int only_target(const Node *node);
+bool has_target(const Node *node, int target);
 /* A position's classes, where the shape is an output's: of a sequence, [t, c], a step's lie side by
  * side, of any other the first axis is theirs. */
 ClassLayout class_layout_of(Shape shape);
@@ -547,7 +551,7 @@ struct Node {
     /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */
     double loss_weight;
     bool loss_adds;
-    int target;                  /* of graph->wanted, or NO_TARGET, INPUT_TARGET */
+    LIST(int) targets;           /* of graph->wanted, or INPUT_TARGET */
     const ArgValue *standardize; /* of its target, as its line says; NULL: nothing */
     bool mixes;                  /* cross_entropy: each image has a part of another's target */
 };

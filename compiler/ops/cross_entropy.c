@@ -128,7 +128,7 @@ static void declare_weights(Kernel *kernel)
         kernel_line(kernel, "const real all_weights = (real)%.17g;", all);
     }
     if (weight->given || node->args[IGNORE_INDEX].given)
-        kernel_line(kernel, "const double together = s->target_weights[%d];", node->target);
+        kernel_line(kernel, "const double together = s->target_weights[%d];", only_target(node));
     else
         kernel_line(kernel, "const double together = (double)s->images;");
     kernel_line(kernel, "const real each = together > 0 ? (real)(1 / together) : 0;");

@@ -29,8 +29,9 @@ static bool infer(Node *node)
 }
 
 /* A row of classes of its own length. */
-static void want_row(const Node *node, Wanted *target)
+static void want_row(const Node *node, int which, Wanted *target)
 {
+    (void)which;
     Int length = node->args[LENGTH].integer[0], classes = input_shape(node).dim[1];
     target->shape = shape_of(2, length, classes, 1);
     target->layout = (ClassLayout){classes, 1, length, classes};

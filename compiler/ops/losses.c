@@ -89,7 +89,7 @@ static const Term *over_values(const Formulas *f, const Term *body)
 {
     bool mean =
         !is_word(f->node, "reduction", "sum") && !is_word(f->node, "reduction", "batchmean");
-    return add_loss_sum(f->form, body, mean);
+    return add_loss_sum(f->form, body, mean ? SUM_MEAN : SUM_OF);
 }
 
 static const Term *distance(const Formulas *f)
@@ -173,7 +173,7 @@ static const Term *make_hinge_embedding(const Formulas *f)
 
 static const Term *summed(const Formulas *f, const Term *body)
 {
-    return add_loss_sum(f->form, body, false);
+    return add_loss_sum(f->form, body, SUM_OF);
 }
 
 /* 1 - cos where the target is 1 or the other vector, max(0, cos - margin) where it is -1. */
@@ -272,6 +272,7 @@ static void add_table(LossUse *use, const Node *node)
     ClassLayout layout = class_layout_of(input_shape(node));
     use->tensors[use->count++] = (LossTensor){.name = "pos_weight",
                                               .shape = input_shape(node),
+                                              .input = -1,
                                               .table = node->args[arg].reals,
                                               .count = layout.classes,
                                               .step = layout.class_step};
@@ -283,12 +284,12 @@ static bool emit(Kernel *kernel)
     LossUse use = {.form = make_form(node), .whole = is_word(node, "reduction", "sum")};
     for (int i = 0; i < node->inputs.count; i++)
         use.tensors[use.count++] =
-            (LossTensor){input_name(node, i), node->inputs.items[i]->shape, NULL, 0, 0};
-    use.tensors[use.count++] = (LossTensor){
-        "wanted",
-        node->op->wants && node->inputs.count > 1 ? shape_of(1, 1, 1, 1) : input_shape(node), NULL,
-        0, 0};
+            loss_tensor(input_name(node, i), node->inputs.items[i]->shape, i);
+    bool label = node->op->wants && node->inputs.count > 1;
+    use.tensors[use.count++] =
+        loss_tensor("wanted", label ? shape_of(1, 1, 1, 1) : input_shape(node), -1);
     add_table(&use, node);
+    use.first_part = use.count;
     emit_loss_use(kernel, &use, false);
     return true;
 }
@@ -323,8 +324,9 @@ static bool infer_pos_weight(Node *node)
 }
 
 /* A pair's label is one value: alike or not. */
-static void want_label(const Node *node, Wanted *target)
+static void want_label(const Node *node, int which, Wanted *target)
 {
+    (void)which;
     if (node->inputs.count < 2)
         return;
     target->shape = shape_of(1, 1, 1, 1);

@@ -21,6 +21,11 @@ static bool report(const Node *node, const char *caption)
     Shape a = shape_at(node, A), b = shape_at(node, B);
     if (a.rank == b.rank && shape_last(a) == shape_last(b))
         diag_help(d, "`transpose` of %s, so that its rows are %lld", branch_name(B), shape_last(a));
+    else if (a.rank == b.rank && shape_last(b) == a.dim[a.rank - 2])
+        diag_help(d,
+                  "the other way round, %s by %s, they fit: the current tensor, or the first "
+                  "branch, is the left one",
+                  shape_text(b), shape_text(a));
     return false;
 }
 

@@ -53,8 +53,8 @@ Operator *function_template(const FunctionForm *form);
 const Operator *function_operator(const FunctionForm *form, int number, Terms *terms,
                                   const Term *value, Terms *plain_terms, const Term *plain);
 
-/* own_loss.c: a `loss` of the program, of so many outputs; a parameter behind them is its
- * target. */
+/* own_loss.c: a `loss` of the program, of so many outputs; the parameters behind them are
+ * its targets. */
 typedef struct LossForm LossForm; /* kernels/loss.h */
 const Operator *own_loss_operator(const FunctionForm *form, int outputs, const LossForm *value,
                                   const LossForm *plain);

@@ -178,6 +178,9 @@ static bool rows_fit(const Node *node, const Layout *layout, int arg, int input,
     diag_caption(d, "%s is needed", shape_text(shape_from(2, wanted)));
     if (shape_elements(shape) == rows * values)
         diag_help(d, "reshape([%lld, %lld]) before it is named", rows, values);
+    else if (rows == 1 && shape.rank == 2 && shape.dim[1] == values)
+        diag_help(d, "these are all steps: `slice(-1)` of them is the last one, and `last=true` "
+                     "makes a layer give that alone");
     else if (shape.rank == 2 && shape.dim[1] == rows * values)
         diag_help(d, "`last=true` makes a recurrent layer give its last states alone, not those of "
                      "all steps");

@@ -122,24 +122,29 @@ static void add_parameter_gradients(const Emitter *emitter, OperandList *operand
     }
 }
 
-/* Of a loss, what it is held against, of its grain: classes or numbers. */
-static void add_target(const Emitter *emitter, OperandList *operands, const Node *node)
+/* Of a loss's target `name`, its grain's classes or numbers. */
+static void add_target(const Emitter *emitter, OperandList *operands, const char *name, int number)
 {
     const Graph *graph = emitter->graph;
-    if (!(node->op->traits & OP_LOSS) || node->target == NO_TARGET)
-        return;
-    if (node->target == INPUT_TARGET) {
-        add_tensor(emitter, operands, "const vec *", "wanted", graph->input, false);
+    if (number == INPUT_TARGET) {
+        add_tensor(emitter, operands, "const vec *", name, graph->input, false);
         return;
     }
-    const Wanted *target = &graph->wanted.items[node->target];
+    const Wanted *target = &graph->wanted.items[number];
     bool classes = target->kind == TARGET_CLASSES;
     Int values =
         classes ? target->layout.targets * emitter->plan->lanes : shape_elements(target->shape);
-    add_operand(operands, classes ? "const int32_t *" : "const vec *", "wanted",
+    add_operand(operands, classes ? "const int32_t *" : "const vec *", name,
                 format("(%s)s->targets[%d] + g * %lldL",
-                       classes ? "const int32_t *" : "const vec *", node->target, values),
+                       classes ? "const int32_t *" : "const vec *", number, values),
                 target->name != NULL ? comment_text(target->name) : "target");
+}
+
+/* Of a loss: "wanted", and of several "wanted1", … */
+static void add_targets(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    for (int i = 0; node->op->traits & OP_LOSS && i < node->targets.count; i++)
+        add_target(emitter, operands, i ? format("wanted%d", i) : "wanted", node->targets.items[i]);
 }
 
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node,
@@ -151,7 +156,7 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
                node->whole_batch);
     if (reads & READS_X)
         add_inputs(emitter, operands, node, node->whole_batch);
-    add_target(emitter, operands, node);
+    add_targets(emitter, operands, node);
     if (reads & READS_Y)
         add_tensor(emitter, operands, "const vec *", "y", node->out, node->whole_batch);
     if (reads & READS_AUX)
@@ -174,7 +179,7 @@ static void add_forward_operands(const Emitter *emitter, OperandList *operands, 
     add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
     add_tensor(emitter, operands, "vec *", "dx", gradient ? gradient->dx : NULL, node->whole_batch);
     add_inputs(emitter, operands, node, node->whole_batch);
-    add_target(emitter, operands, node);
+    add_targets(emitter, operands, node);
     if (training)
         add_statistics(emitter, operands, node);
     add_parameters(emitter, operands, node);
@@ -615,8 +620,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
         kernel_line(kernel, "call.loss_adds = %s;", node->loss_adds ? "true" : "false");
         if (has_operand(operands, "wanted"))
             kernel_line(kernel, "call.target = wanted;");
-        if (node->target >= 0)
-            kernel_line(kernel, "call.target_weight = s->target_weights[%d];", node->target);
+        if (only_target(node) >= 0)
+            kernel_line(kernel, "call.target_weight = s->target_weights[%d];", only_target(node));
     }
     kernel_line(kernel, "call.salt = %d;", node_salt(node));
     kernel_line(kernel, "net_%s_%s(&call);", node->op->name, stage_name(node->stage));

@@ -311,7 +311,7 @@ static int emit_losses(Emitter *emitter, int *main)
         if (node == graph->loss)
             *main = count;
         text_add(out, "    { %s, %s, %s, %d },\n", quoted(node->op->name), loss_output(graph, node),
-                 number_text(node->loss_weight), node->target);
+                 number_text(node->loss_weight), only_target(node));
         count++;
     }
     text_add(out, "};\n\n");

@@ -1631,6 +1631,9 @@ class Writer:
             used = f"tanh({self.pick(*known)}({self.pick(*tensors)}))" if known else "1"
             value = f"{value}*mean({used})" if known and self.chance(0.5) else value
             value = " + ".join([value, *(f"0.5*mean({x}*{x})" for x in names)])
+            if self.chance(0.4):
+                part = f"{names[-1]}[{self.pick('0', '-1', ':1', '::2')}]"
+                value += f" + 0.2*logsumexp({part}) - 0.1*sum({part}*{part})"
             value = f"(1 + y)*({value})" if target == "y" else value
             numbered = re.search(r"\bk\b", value) is not None
             head = ", ".join(names + [target] * bool(target) + ["k=1.5"] * numbered)

@@ -257,7 +257,7 @@ train {
         ),
         ("loss d(p) = sum(3)", "loss d", ["sum of what reads no tensor"]),
         ("loss d(p) = sum(p, 2)", "loss d", ["sum takes one value"]),
-        ("loss d(p, q, r, t) = sum(p*q*r*t)", "loss d(three)", ["named outputs", "defined here"]),
+        ("loss d(p) = sum(p)", "loss d(three, three)", ["1 named output, not 2", "defined here"]),
         ("", "loss dicy", ["no loss is named dicy"]),
         ("", "loss triplet(three, three)", ["takes 3 named outputs, not 2", "`output NAME`"]),
         ("", "loss triplet(three, three, thre)", ["no output is named thre", "nearest is three"]),
