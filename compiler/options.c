@@ -144,14 +144,17 @@ static void print_option(const OptionSpec *spec)
     printf("  %-26s", name);
     if (strlen(name) > 26)
         printf("\n  %26s", "");
-    printf("  %s%s\n", spec->help, spec->value == OPTION_FUSE ? fusion_names() : "");
+    printf("  ");
+    net_print_folded(format("%s%s", spec->help, spec->value == OPTION_FUSE ? fusion_names() : ""),
+                     30);
 }
 
 static void print_command_help(Command command)
 {
     const CommandSpec *spec = &commands[command];
-    printf("usage: netc %s [OPTION...] %s\n\n%s\n\noptions:\n", spec->name, spec->operands,
-           spec->summary);
+    printf("usage: netc %s [OPTION...] %s\n\n", spec->name, spec->operands);
+    net_print_folded(spec->summary, 0);
+    printf("\noptions:\n");
     for (int i = 0; i < OPTIONS; i++)
         if (option_specs[i].commands & 1u << command)
             print_option(&option_specs[i]);
@@ -161,16 +164,18 @@ static void print_help(void)
 {
     printf("netc compiles network descriptions into C programs that train them\n\n"
            "usage: netc COMMAND [OPTION...] [FILE...]\n\n");
-    for (int i = 0; i < COMMANDS; i++)
-        printf("  %-8s %-16s %s\n", commands[i].name,
+    for (int i = 0; i < COMMANDS; i++) {
+        printf("  %-8s %-16s ", commands[i].name,
                strcmp(commands[i].operands, "[OPERATOR|WORD|CODE]") ? commands[i].operands
-                                                                    : "[WORD]",
-               commands[i].summary);
+                                                                    : "[WORD]");
+        net_print_folded(commands[i].summary, 28);
+    }
     printf("\n  netc COMMAND --help      lists that command's options\n"
            "  netc --dump=STAGE FILE   prints one stage: ast, graph, gradient or plan\n"
-           "  netc --version\n\n"
-           "exit: 0 all is well, 1 something is wrong with the program, 2 with the command, 3 with "
-           "netc itself\n");
+           "  netc --version\n\nexit: ");
+    net_print_folded("0 all is well, 1 something is wrong with the program, 2 with the command, "
+                     "3 with netc itself",
+                     6);
 }
 
 void misuse(const Options *options, const char *message, ...)
@@ -228,8 +233,54 @@ static void read_fuse(Options *options, const char *words)
         misuse(options, "--fuse takes none, or some of %s, not '%s'", fusion_names(), unknown);
 }
 
+/* The one that an option without a value sets; NULL: it does something else. */
+static bool *flag_of(Options *options, int value)
+{
+    switch (value) {
+    case OPTION_OBJECT:
+        return &options->compile.object;
+    case OPTION_DYNAMIC:
+        return &options->compile.dynamic;
+    case OPTION_JSON:
+        return &options->json;
+    case OPTION_SVG:
+        return &options->svg;
+    case OPTION_CHECK:
+        return &options->check;
+    case OPTION_DIFF:
+        return &options->diff;
+    case OPTION_ANNOTATE:
+        return &options->annotate;
+    case OPTION_STRIP:
+        return &options->strip;
+    case OPTION_FIX:
+        return &options->fix;
+    }
+    return NULL;
+}
+
+static void read_target(Options *options, const char *word)
+{
+    if (find_target(word, &options->compile.target))
+        return;
+    diag_flush();
+    exit(2);
+}
+
+static void read_warning(const Options *options, const char *word)
+{
+    if (!diag_warn(word))
+        misuse(options,
+               "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists "
+               "the codes",
+               word);
+}
+
 static void apply_option(Options *options, const OptionSpec *spec, const char *word)
 {
+    bool *flag = flag_of(options, spec->value);
+    if (flag)
+        *flag = true;
     switch (spec->value) {
     case 'o':
         options->output = word;
@@ -249,34 +300,8 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_CC:
         options->compile.cc = word;
         break;
-    case OPTION_OBJECT:
-        options->compile.object = true;
-        break;
-    case OPTION_DYNAMIC:
-        options->compile.dynamic = true;
-        break;
     case OPTION_MPI:
         options->compile.mpi = options->compile.dynamic = true;
-        break;
-    case OPTION_JSON:
-        options->json = true;
-        break;
-    case OPTION_SVG:
-        options->svg = true;
-        break;
-    case OPTION_CHECK:
-        options->check = true;
-        break;
-    case OPTION_DIFF:
-        options->diff = true;
-        break;
-    case OPTION_ANNOTATE:
-        options->annotate = true;
-        break;
-    case OPTION_STDIO:
-        break;
-    case OPTION_STRIP:
-        options->strip = true;
         break;
     case OPTION_DUMP:
         options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word));
@@ -291,23 +316,13 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
         diag_options.max_errors = read_count(options, spec, word);
         break;
     case OPTION_WARN:
-        if (!diag_warn(word))
-            misuse(options,
-                   "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` "
-                   "lists the codes",
-                   word);
-        break;
-    case OPTION_FIX:
-        options->fix = true;
+        read_warning(options, word);
         break;
     case OPTION_FUSE:
         read_fuse(options, word);
         break;
     case OPTION_TARGET:
-        if (!find_target(word, &options->compile.target)) {
-            diag_flush();
-            exit(2);
-        }
+        read_target(options, word);
         break;
     }
 }

@@ -68,7 +68,7 @@ const char *net_class_name(const NetSession *session, int64_t class_number);
  * channel from 0.  For those who normalise themselves, for net_predict. */
 void net_normalisation(const NetSession *session, int64_t channel, double *mean, double *std);
 
-/* A PNG, JPEG or WebP file as an image for this network: made grey or colour, and
+/* A PNG, JPEG, BMP or WebP file as an image for this network: made grey or colour, and
  * stretched to its size.  `pixels` is [c][h][w]. */
 bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels,
                       NetError *error);

@@ -230,7 +230,7 @@ NetShape net_fit_resized(const NetFit *fit, NetShape own);
 /* [c][h][w] of `own` becomes what fit says. */
 bool net_fit_picture(uint8_t *to, const uint8_t *from, NetShape own, const NetFit *fit,
                      NetError *error);
-/* data/image.c: a PNG, JPEG or WebP file as [c][h][w] in the network's shape: grey or
+/* data/image.c: a PNG, JPEG, BMP or WebP file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, turned as its Exif says, and stretched to its size by area averaging or
  * brought to it as `fit` says. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const NetFit *fit, const char *path,
@@ -261,15 +261,18 @@ bool net_read_any_picture(NetPicture *picture, const char *path, NetError *error
  * of reading it or of memory, which errno tells. */
 bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
                         NetError *error);
+/* The same, and where the file ended if that was it. */
+bool net_picture_ended(FILE *file, const char *kind, const char *reason, const char *path,
+                       NetError *error);
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error);
 /* Takes over `count` pixels of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) and
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c, data/webp.c: fill in a picture.  False: *error says why, and it has no
- * pixels. */
+/* data/png.c, data/jpeg.c, data/bmp.c, data/webp.c: fill in a picture.  False: *error says why,
+ * and it has no pixels. */
 typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
-NetDecode net_decode_png, net_decode_jpeg, net_decode_webp;
+NetDecode net_decode_png, net_decode_jpeg, net_decode_bmp, net_decode_webp;
 /* data/resize.c: to [c][h][w], c being the picture's channels. */
 bool net_resize(uint8_t *to, NetShape shape, const NetPicture *picture, NetError *error);
 /* data/exif.c: how a picture was stored, of an Exif block from its TIFF header on. */

@@ -386,6 +386,9 @@ Diagnostic *build_error(const Builder *b, const char *code, Span at, const char 
     PRINTF(4, 5);
 /* The operator that another framework gives this name; NULL: none. */
 const Operator *other_spelling(const char *word);
+/* What PyTorch's or torchvision's class is called as a choice of a setting, as a schedule; else the
+ * word itself. */
+const char *other_choice(const char *word);
 /* Whether a block of this name may be in a section that could not be read. */
 bool may_be_broken(const Builder *b, const char *word);
 /* The nearest operator or block, for a word that is neither. */

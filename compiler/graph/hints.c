@@ -276,6 +276,32 @@ const Operator *other_spelling(const char *word)
     return NULL;
 }
 
+/* Those whose letters are not the choice's. */
+const char *other_choice(const char *word)
+{
+    static const struct Spelling {
+        const char *theirs, *ours;
+    } choices[] = {{"steplr", "step"},
+                   {"multisteplr", "multi_step"},
+                   {"exponentiallr", "exponential"},
+                   {"exponentialdecay", "exponential"},
+                   {"polynomiallr", "polynomial"},
+                   {"cosineannealinglr", "cosine"},
+                   {"cosinedecay", "cosine"},
+                   {"cosineannealingwarmrestarts", "cosine_warm_restarts"},
+                   {"cosinedecayrestarts", "cosine_warm_restarts"},
+                   {"reducelronplateau", "plateau"},
+                   {"onecyclelr", "one_cycle"},
+                   {"randomhorizontalflip", "horizontal_flip"},
+                   {"randomverticalflip", "vertical_flip"},
+                   {"trivialaugmentwide", "trivial_augment"}};
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if (same_letters(word, choices[i].theirs))
+            return choices[i].ours;
+    const Operator *other = other_spelling(word);
+    return other != NULL ? other->name : word;
+}
+
 /* ConvBN, or nets.ConvBN: blocks are named so, operators never. */
 static bool is_block_like(const char *word)
 {

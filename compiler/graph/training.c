@@ -275,8 +275,7 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     Span at = word->kind == EXPR_CALL ? word->word_span : word->span;
     const char *written = span_text(at);
     Diagnostic *d = build_error(t->b, "unknown-name", at, "no %s is named %s", setting, written);
-    const Operator *other = other_spelling(written);
-    const char *near = nearest_for(d, other != NULL ? other->name : written, names.items);
+    const char *near = nearest_for(d, other_choice(written), names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
     else if (strcmp(setting, "loss") == 0)
@@ -707,7 +706,29 @@ static bool has_outputs(Training *t, const LossKind *kind, int count, Span at)
     return false;
 }
 
-static LossUse read_loss_use(const SettingDef *def)
+/* `loss mse, standardize`: what a line's argument is to be is not said.  True: reported. */
+static bool lacks_value(Training *t, const Arg *arg)
+{
+    static const struct {
+        const char *name, *value;
+    } known[] = {
+        {"standardize", "true"}, {"weight", "0.5"}, {"output", "NAME"}, {"target", "NAME"}};
+    const char *word = arg->name == NULL && arg->value->kind == EXPR_PATH ? arg->value->word : NULL;
+    for (size_t i = 0; word != NULL && i < sizeof known / sizeof *known; i++) {
+        if (strcmp(word, known[i].name) != 0)
+            continue;
+        Span at = arg->value->span;
+        Diagnostic *d = build_error(t->b, "missing-argument", at, "`%s` needs a value", word);
+        if (i == 0)
+            diag_fix(d, at, "standardize=true", "the target's unit is then taken from it");
+        else
+            diag_help(d, "`%s=%s`", word, known[i].value);
+        return true;
+    }
+    return false;
+}
+
+static LossUse read_loss_use(Training *t, const SettingDef *def)
 {
     LossUse use = {0};
     for (int i = 1; i < def->arguments.count; i++) {
@@ -718,7 +739,7 @@ static LossUse read_loss_use(const SettingDef *def)
             use.target = arg->value;
         else if (arg->name == intern("weight") || arg->name == intern("standardize"))
             push(&use.own, *arg);
-        else
+        else if (!lacks_value(t, arg))
             push(&use.rest, *arg);
     }
     return use;
@@ -770,7 +791,7 @@ static void resolve_loss(Training *t, const SettingDef *def)
         t->broken_losses++;
         return;
     }
-    LossUse use = read_loss_use(def);
+    LossUse use = read_loss_use(t, def);
     OutputList read = {0};
     ArgList inside = {0};
     bool named = read_named(t, &kind, word, &read, &inside);

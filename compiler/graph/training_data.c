@@ -61,7 +61,7 @@ static void check_input(Training *t, const struct DataSet *set, Span at)
     const Tensor *input = t->graph->input;
     Shape shape = shape_of(3, set->dim[0], set->dim[1], set->dim[2]);
     Shape grey = shape_of(2, set->dim[1], set->dim[2], 1);
-    if (input == NULL || shape_equal(input->shape, shape) || set->dim[0] == 0
+    if (input == NULL || input->choices > 0 || shape_equal(input->shape, shape) || set->dim[0] == 0
         || (set->dim[0] == 1 && shape_equal(input->shape, grey)))
         return;
     Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span,

@@ -130,15 +130,27 @@ bool net_open_validation(const Request *request, NetData *data, uint64_t seed, N
                                                 : net_validation_open(data, &opening, error);
 }
 
+/* Options of pictures' files, where none are read. */
+static void note_unused(const Request *request, const NetData *data, NetNotes *notes)
+{
+    if (request->skip_broken && !data->pictures)
+        net_note(notes, "--skip-broken does nothing: %s has no files of pictures", data->what);
+    if (request->cache && !data->pictures)
+        net_note(notes, "--cache keeps nothing: %s has no files of pictures to decode", data->what);
+}
+
 bool net_open_judged(const Request *request, NetData *data, uint64_t seed, NetNotes *notes,
                      NetError *error)
 {
     if (data->train.count > 0)
         return true;
-    return net_open_data(request, data, NULL, notes, error)
-           && net_open_validation(request, data, seed, notes, error)
-           && (net_trained_images(data) > 0
-               || net_fail(error, "%s has no images to train on", data->what));
+    bool good = net_open_data(request, data, NULL, notes, error)
+                && net_open_validation(request, data, seed, notes, error)
+                && (net_trained_images(data) > 0
+                    || net_fail(error, "%s has no images to train on", data->what));
+    if (good)
+        note_unused(request, data, notes);
+    return good;
 }
 
 bool net_open_test_data(const Request *request, NetSession *session, NetData *data, NetError *error)
@@ -148,6 +160,8 @@ bool net_open_test_data(const Request *request, NetSession *session, NetData *da
                 && net_take_classes(session, data, error);
     if (good && data->test.count == 0)
         good = net_fail(error, "%s has nothing to test with", data->what);
+    if (good)
+        note_unused(request, data, &notes);
     net_tell_notes(&notes);
     return good;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef enum Kind {
@@ -182,8 +183,25 @@ static void print_options(unsigned bit)
     for (int i = 0; i < OPTIONS; i++)
         if (options[i].commands & bit) {
             write_left(left, &options[i]);
-            printf("  %-*s  %s\n", width, left, options[i].help);
+            printf("  %-*s  ", width, left);
+            net_print_folded(options[i].help, width + 4);
         }
+}
+
+/* In a list that is folded, for each has a comma behind it but the last. */
+static void print_settings(const NetSettings *settings)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    for (int i = 0; out && i < settings->count; i++)
+        if (net_setting_changeable(&settings->values[i]))
+            fprintf(out, "%s%s", ftell(out) > 0 ? ", " : "", settings->values[i].path);
+    if (out && fclose(out) == 0 && *text) {
+        printf("\nsettings: ");
+        net_print_folded(text, 10);
+    }
+    free(text);
 }
 
 static void print_help(const Request *request, const Command *command)
@@ -191,14 +209,8 @@ static void print_help(const Request *request, const Command *command)
     printf("usage: %s %s [options]%s%s\n%s\n", SHOWN(program_invocation_short_name), command->name,
            *command->operands ? " " : "", command->operands, command->summary);
     print_options(command->bit);
-    bool first = true;
-    for (int i = 0; i < request->settings.count && command->bit == TRAIN; i++)
-        if (net_setting_changeable(&request->settings.values[i])) {
-            printf("%s%s", first ? "\nsettings: " : ", ", request->settings.values[i].path);
-            first = false;
-        }
-    if (!first)
-        printf("\n");
+    if (command->bit == TRAIN)
+        print_settings(&request->settings);
 }
 
 static int unknown_option(const Command *command, const char *word)
@@ -300,6 +312,16 @@ static int index_of(int found, const Command *command)
     return found - OPTION;
 }
 
+static int refuse(int found, const Command *command, const char *word)
+{
+    if (found == ':')
+        return net_complain(MISUSE, "%s needs a value: %s", word,
+                            options[index_of(optopt, command)].value);
+    if (optopt >= OPTION)
+        return net_complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
+    return unknown_option(command, optopt ? (char[]){'-', (char)optopt, '\0'} : word);
+}
+
 /* -1: go on; else the exit status. */
 int net_read_options(Request *request, const Command *command, int argc, char **argv)
 {
@@ -309,14 +331,8 @@ int net_read_options(Request *request, const Command *command, int argc, char **
     optind = 0; /* getopt begins anew, whatever it read last */
     for (int found; (found = getopt_long(argc, argv, letters, list, NULL)) != -1;) {
         NetError error;
-        if (found == ':')
-            return net_complain(MISUSE, "%s needs a value: %s", argv[optind - 1],
-                                options[index_of(optopt, command)].value);
-        if (found == '?' && optopt >= OPTION)
-            return net_complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
-        if (found == '?')
-            return unknown_option(command,
-                                  optopt ? (char[]){'-', (char)optopt, '\0'} : argv[optind - 1]);
+        if (found == ':' || found == '?')
+            return refuse(found, command, argv[optind - 1]);
         const Option *option = &options[index_of(found, command)];
         if (option->kind == HELP) {
             print_help(request, command);

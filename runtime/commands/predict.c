@@ -83,7 +83,8 @@ static const char *find_misuse(const Request *request)
                : recordings
                    ? "predict needs recordings: WAV files or folders of them, or --data for some "
                      "test examples"
-                   : "predict needs images: PNG, JPEG or WebP files or folders of them, or --data "
+                   : "predict needs images: PNG, JPEG, BMP or WebP files or folders of them, or "
+                     "--data "
                      "for some test images";
     if (named && request->data)
         return texts        ? "predict takes text files or --data, not both"

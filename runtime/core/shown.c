@@ -88,3 +88,19 @@ void net_print_shown(FILE *file, const char *chars)
         left -= (size_t)glyph.bytes;
     }
 }
+
+void net_print_folded(const char *text, int indent)
+{
+    enum { COLUMNS = 80 };
+    for (int at = indent; *text;) {
+        int length = (int)strcspn(text, " ");
+        if (at > indent && at + 1 + length > COLUMNS) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        }
+        at += printf("%s%.*s", at > indent ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}

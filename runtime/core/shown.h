@@ -31,4 +31,8 @@ void net_print_shown(FILE *file, const char *chars);
 /* The same, for an argument of printf: it lasts as long as the block it is said in. */
 #define SHOWN(chars) net_shown((char[2048]){0}, 2048, chars)
 
+/* Words of help on standard output, and a line's end: lines of at most 80 columns.  The first
+ * begins where the cursor is, at column `indent`, and so do the others. */
+void net_print_folded(const char *text, int indent);
+
 #endif

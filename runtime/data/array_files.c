@@ -2,9 +2,9 @@
  *
  * A folder has train_x.npy, train_y.npy, test_x.npy, test_y.npy, or one file has arrays of such
  * names: .npz or .safetensors.  The part, train or test, may stand before or behind the name, and
- * what names no part is all for training.  The first axis goes over the examples.  x is the
- * network's input, and of several each is the array of its name; the others are targets, by their
- * names.
+ * what names no part is all for training; val is a test part where there is no other.  The first
+ * axis goes over the examples.  x is the network's input, and of several each is the array of its
+ * name; the others are targets, by their names.
  *
  * Real numbers become float32, whole ones int32 where they fit.  Bytes of an input are pixels, 0
  * to 255, as those of pictures; other bytes are whole numbers.
@@ -22,7 +22,7 @@
 typedef struct Named {
     const NetFileArray *array;
     char name[NET_ARRAY_NAME];
-    bool test;
+    bool test, validation; /* validation: test is so as well */
     const NetInput *input; /* NULL: none of the network's */
     bool first;            /* the network's first input */
 } Named;
@@ -39,8 +39,12 @@ static void name_array(Named *named, const NetFileArray *array)
 {
     static const struct Part {
         const char *name;
-        bool test;
-    } parts[] = {{"train", false}, {"test", true}, {"val", true}, {"valid", true}};
+        bool test, validation;
+    } parts[] = {{"train", false, false},
+                 {"test", true, false},
+                 {"val", true, true},
+                 {"valid", true, true},
+                 {"validation", true, true}};
     const char *name = array->name;
     size_t length = strlen(name);
     *named = (Named){.array = array};
@@ -57,6 +61,7 @@ static void name_array(Named *named, const NetFileArray *array)
         memset(named->name, 0, sizeof named->name);
         memcpy(named->name, before ? name + part + 1 : name, length - part - 1);
         named->test = parts[i].test;
+        named->validation = parts[i].validation;
         break;
     }
     if (strcmp(named->name, "X") == 0)
@@ -85,17 +90,40 @@ static int by_name(const void *a, const void *b)
     return x->first != y->first ? y->first - x->first : strcmp(x->name, y->name);
 }
 
-static bool name_all(List *list, const NetFileArrays *arrays, const NetModel *model,
-                     const char *source, NetError *error)
+/* Of test and validation the latter is left out, as it is of folders. */
+static void leave_validation(List *list, const char *source, NetNotes *notes)
 {
+    const Named *test = NULL, *left = NULL;
+    for (int i = 0; i < list->count; i++)
+        if (list->items[i].test && !list->items[i].validation)
+            test = test ? test : &list->items[i];
+    int to = 0;
+    for (int i = 0; test && i < list->count; i++)
+        if (list->items[i].validation)
+            left = left ? left : &list->items[i];
+    if (!left)
+        return;
+    net_note(notes, "%s: %s and its like are not used: %s is", source, left->array->name,
+             test->array->name);
+    for (int i = 0; i < list->count; i++)
+        if (!list->items[i].validation)
+            list->items[to++] = list->items[i];
+    list->count = to;
+}
+
+static bool name_all(List *list, const NetFileArrays *arrays, const NetOpening *opening,
+                     NetError *error)
+{
+    const char *source = opening->source;
     list->items = net_allocate((size_t)arrays->count + 1, sizeof *list->items, error);
     if (!list->items)
         return false;
     list->count = arrays->count;
     for (int i = 0; i < list->count; i++) {
         name_array(&list->items[i], &arrays->items[i]);
-        find_input(&list->items[i], model);
+        find_input(&list->items[i], opening->model);
     }
+    leave_validation(list, source, opening->notes);
     qsort(list->items, (size_t)list->count, sizeof *list->items, by_name);
     for (int i = 1; i < list->count; i++)
         if (by_name(&list->items[i - 1], &list->items[i]) == 0)
@@ -284,7 +312,8 @@ static bool open_arrays(NetFileArrays *arrays, const char *source, NetError *err
     if (!(folder ? add_folder : net_file_arrays_add)(arrays, source, error))
         return false;
     return arrays->count > 0
-           || net_fail(error, "%s has no .npy, .npz or .safetensors file", source);
+           || net_fail(error, "%s has no %s", source,
+                       folder ? ".npy, .npz or .safetensors file" : "array in it");
 }
 
 bool net_read_arrays(NetData *data, const NetOpening *opening, NetError *error)
@@ -292,8 +321,8 @@ bool net_read_arrays(NetData *data, const NetOpening *opening, NetError *error)
     NetFileArrays arrays = {0};
     List list = {0};
     const NetModel *model = opening->model;
-    bool good = open_arrays(&arrays, opening->source, error)
-                && name_all(&list, &arrays, model, opening->source, error);
+    bool good =
+        open_arrays(&arrays, opening->source, error) && name_all(&list, &arrays, opening, error);
     if (good && !opening->test_only)
         good = read_split(&data->train, &list, false, model, opening->source, error);
     good = good && read_split(&data->test, &list, true, model, opening->source, error);

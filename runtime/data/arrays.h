@@ -90,6 +90,7 @@ typedef struct NetData {
     NetImages train, test;
     char what[256];    /* "mnist in data/mnist" */
     bool drawn;        /* by the program itself: synthetic */
+    bool pictures;     /* decoded from files of pictures */
     bool unlabelled;   /* it has no targets, and nobody wants them: NetOpening.answers_only */
     char *class_names; /* a line each; NULL: not known */
     /* data/validation.c: a folder's of their own; count 0: none */

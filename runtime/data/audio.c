@@ -25,6 +25,10 @@ enum {
     MAX_CHANNELS = 64,
 };
 
+/* A length from here on says that who wrote the file, into a pipe, did not know it: ffmpeg has all
+ * ones for it, sox the largest that it can. */
+static const int64_t unknown_length = 0x7fffe000;
+
 const NetFileKind net_wave_files = {
     .noun = "WAV", .plural = "recordings", .endings = {".wav", ".wave", NULL}};
 
@@ -79,6 +83,8 @@ static bool read_chunks(Wave *wave, const uint8_t *bytes, int64_t count)
         int64_t length = number(bytes + at + 4, 4), left = count - at - CHUNK;
         const uint8_t *chunk = bytes + at + CHUNK;
         bool samples = memcmp(bytes + at, "data", 4) == 0;
+        if (samples && length >= unknown_length && length > left)
+            length = left; /* until the file's end */
         if (length > left)
             return net_fail(wave->error,
                             "%s is cut off: its chunk at byte %" PRId64 " has %" PRId64
@@ -218,6 +224,10 @@ static bool read_recording(float *to, Goal *goal, const char *path, NetError *er
     if (good)
         fill(to, &wave, goal);
     free(bytes);
+    for (int64_t i = 0; good && i < goal->channels * goal->length; i++)
+        if (!isfinite(to[i]))
+            good = net_fail(error, "%s has a sample that is no number, at %" PRId64, path,
+                            i % goal->length);
     return good;
 }
 

@@ -282,7 +282,7 @@ static bool check_target(const Look *look, const NetArray *array, const NetTarge
 {
     if (target->kind == NET_CLASSES && !is_whole(array))
         return net_fail(
-            look->error, "%s: %s holds %s, and %s takes classes, whole numbers from 0: integers",
+            look->error, "%s: %s holds %s, and %s takes classes: whole numbers from 0, as integers",
             look->what, array->name, array->kind == NET_PIXELS ? "pictures" : "real numbers",
             target->loss ? target->loss : "the network");
     if (net_is_by_class(target, array))

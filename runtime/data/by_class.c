@@ -228,25 +228,84 @@ bool net_add_classes(NetImages *images, const int32_t *labels, int64_t classes, 
 
 /* ------------------------------------------------------------- the whole */
 
-static bool find_part(char **found, const char *root, const char *const *names, NetNotes *notes,
-                      NetError *error)
+/* "Train", "TEST" and "training_set" are spelled as others do. */
+static bool is_spelled(const char *folder, const char *name)
 {
-    const char *used = NULL;
-    *found = NULL;
+    size_t length = strlen(name);
+    return strncasecmp(folder, name, length) == 0
+           && (!folder[length] || strcasecmp(folder + length, "_set") == 0);
+}
+
+static bool is_part(const char *folder)
+{
+    for (int i = 0; train_names[i]; i++)
+        if (is_spelled(folder, train_names[i]))
+            return true;
+    for (int i = 0; test_names[i]; i++)
+        if (is_spelled(folder, test_names[i]))
+            return true;
+    return false;
+}
+
+/* The root's folders, where there are none but parts, however they are spelled: beside a Car and a
+ * Bus a Train is a class. */
+static bool list_parts(NetNames *parts, const char *root, NetError *error)
+{
+    NetNames files = {0};
+    bool folder = false, all = true;
+    bool good = net_is_folder(&folder, root, ".", error)
+                && (!folder || net_list_folder(parts, &files, root, error));
+    for (int64_t i = 0; i < parts->count; i++)
+        all = all && (parts->items[i][0] == '.' || is_part(parts->items[i]));
+    if (!all)
+        net_names_close(parts);
+    net_names_close(&files);
+    return good;
+}
+
+/* What the part of this name is called; NULL: it is not there. */
+static bool spell_part(const char **spelled, const char *root, const char *name,
+                       const NetNames *parts, NetError *error)
+{
+    bool is = false;
+    *spelled = NULL;
+    if (!net_is_folder(&is, root, name, error))
+        return false;
+    for (int64_t i = 0; !is && !*spelled && i < parts->count; i++)
+        if (is_spelled(parts->items[i], name))
+            *spelled = parts->items[i];
+    *spelled = is ? name : *spelled;
+    return true;
+}
+
+static bool choose_part(char **found, const char *root, const char *const *names,
+                        const NetNames *parts, NetNotes *notes, NetError *error)
+{
+    const char *used = NULL, *spelled;
     for (int i = 0; names[i]; i++) {
-        bool is = false;
-        if (!net_is_folder(&is, root, names[i], error))
+        if (!spell_part(&spelled, root, names[i], parts, error))
             return false;
-        if (is && used)
-            net_note(notes, "%s/%s is not used: %s/%s is", root, names[i], root, used);
-        if (!is || used)
+        if (spelled && used)
+            net_note(notes, "%s/%s is not used: %s/%s is", root, spelled, root, used);
+        if (!spelled || used)
             continue;
-        used = names[i];
+        used = spelled;
         *found = net_join_path(root, used);
         if (!*found)
             return net_fail(error, "out of memory");
     }
     return true;
+}
+
+static bool find_part(char **found, const char *root, const char *const *names, NetNotes *notes,
+                      NetError *error)
+{
+    NetNames parts = {0};
+    *found = NULL;
+    bool good =
+        list_parts(&parts, root, error) && choose_part(found, root, names, &parts, notes, error);
+    net_names_close(&parts);
+    return good;
 }
 
 bool net_find_parts(NetLayout *layout, const char *root, const NetOpening *opening, NetError *error)
@@ -270,6 +329,21 @@ void net_layout_close(NetLayout *layout)
     free(layout->test);
 }
 
+/* One folder may be what an archive was unpacked into. */
+static bool refuse_one_class(const char *folder, const char *class, bool at_root,
+                             const NetFileKind *kind, NetError *error)
+{
+    bool meant = false;
+    char *inner = net_join_path(folder, class);
+    bool good = !at_root || (inner && net_is_by_class_folder(inner, kind, &meant, error));
+    if (good && meant)
+        net_fail(error, "%.150s has one class, %.60s: is %.200s meant?", folder, class, inner);
+    else if (good)
+        net_fail(error, "%s has one class, %s: there is nothing to tell apart", folder, class);
+    free(inner);
+    return false;
+}
+
 /* The training part's where it is there, else those that the weights know, else the test part's. */
 static bool know_classes(NetNames *classes, const NetLayout *layout, const NetFileKind *kind,
                          const NetOpening *opening, NetError *error)
@@ -285,8 +359,7 @@ static bool know_classes(NetNames *classes, const NetLayout *layout, const NetFi
         return net_fail(error, "%s has no folders: each class is a folder of %s in it", folder,
                         kind->plural);
     return classes->count > 1 || opening->test_only
-           || net_fail(error, "%s has one class, %s: there is nothing to tell apart", folder,
-                       classes->items[0]);
+           || refuse_one_class(folder, classes->items[0], layout->at_root, kind, error);
 }
 
 static void tell_layout(const NetLayout *layout, const NetByClass *files, const NetFileKind *kind,

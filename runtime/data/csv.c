@@ -22,6 +22,7 @@ enum {
     MAX_COLUMNS = 65536,
     MAX_TEXTS = 1000, /* of an input: as many inputs */
     KEY = 40,         /* bytes of a number as a class's name */
+    DIGITS = 400,     /* of a number in the table: as many as a double's may be written with */
 };
 
 /* A column of the table and what becomes of it. */
@@ -69,7 +70,7 @@ static void close_frame(Frame *frame)
 /* A number, all of it, and finite; with a decimal comma where those do not part fields. */
 static bool parse(double *number, const char *text, const NetTable *table)
 {
-    char copy[KEY], *end;
+    char copy[DIGITS], *end;
     if (!*text || strlen(text) >= sizeof copy || text[strspn(text, "0123456789.,eE+-")])
         return false;
     strcpy(copy, text);
@@ -99,11 +100,21 @@ static bool refuse_missing(const Rows *rows, int64_t row, const Column *column)
                     rows->table->path, rows->table->lines[row], column->name);
 }
 
+static bool refuse_large(const Rows *rows, int64_t row, const Column *column)
+{
+    return net_fail(rows->error,
+                    "%s: line %" PRId64 " has %.60s in column %.100s, which is too large: give the "
+                    "column in another unit",
+                    rows->table->path, rows->table->lines[row],
+                    net_table_cell(rows->table, row, column->at), column->name);
+}
+
+/* Whose square, for the deviation, is a number too. */
 static bool number_at(double *number, const Rows *rows, int64_t row, const Column *column)
 {
     const char *text = net_table_cell(rows->table, row, column->at);
     if (parse(number, text, rows->table))
-        return true;
+        return fabs(*number) < 1e150 || refuse_large(rows, row, column);
     if (is_missing(text))
         return refuse_missing(rows, row, column);
     return net_fail(rows->error,
@@ -352,24 +363,25 @@ static bool check_header(const NetTable *table, NetError *error)
 {
     double number;
     bool numbers = true;
+    for (int64_t i = 0; i < table->columns; i++)
+        numbers = numbers && parse(&number, net_table_cell(table, 0, i), table);
+    if (numbers)
+        return net_fail(error,
+                        "%s begins with numbers (line %" PRId64 "), where a header with the "
+                        "columns' names is expected",
+                        table->path, table->lines[0]);
     for (int64_t i = 0; i < table->columns; i++) {
         const char *name = net_table_cell(table, 0, i);
-        numbers = numbers && parse(&number, name, table);
         if (!*name)
             return net_fail(error,
                             "%s: column %" PRId64 " has no name in the header (line "
-                            "%" PRId64 ")",
+                            "%" PRId64 "): give it one, as id; drop=[id] then leaves it out",
                             table->path, i + 1, table->lines[0]);
         if (find_column(table, name) < i)
             return net_fail(error, "%s has two columns that are named %.100s", table->path, name);
     }
-    if (table->columns > MAX_COLUMNS)
-        return net_fail(error, "%s has more than %d columns", table->path, (int)MAX_COLUMNS);
-    return !numbers
-           || net_fail(error,
-                       "%s begins with numbers (line %" PRId64 "), where a header with the "
-                       "columns' names is expected",
-                       table->path, table->lines[0]);
+    return table->columns <= MAX_COLUMNS
+           || net_fail(error, "%s has more than %d columns", table->path, (int)MAX_COLUMNS);
 }
 
 /* Which columns are which; a missing value in a first row is told before it makes a text of
@@ -601,7 +613,10 @@ static bool read_inputs(float *to, const Rows *rows, int64_t row, const Frame *f
             to[class] = 1;
             to += column->texts.count;
         } else {
-            *to++ = (float)((number - column->mean) / column->std);
+            number = (number - column->mean) / column->std;
+            if (!isfinite((float)number))
+                return refuse_large(rows, row, column);
+            *to++ = (float)number;
         }
     }
     return true;
@@ -658,6 +673,8 @@ static bool add_numbers(NetImages *images, const Rows *rows, bool tested, const 
             double number;
             if (!number_at(&number, rows, row, &columns[k]))
                 return false;
+            if (!isfinite((float)number))
+                return refuse_large(rows, row, &columns[k]);
             ((float *)y->values)[i * count + k] = (float)number;
         }
     }

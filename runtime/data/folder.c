@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 const NetFileKind net_picture_files = {
-    .noun = "PNG, JPEG or WebP",
+    .noun = "PNG, JPEG, BMP or WebP",
     .plural = "images",
-    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", NULL},
+    .endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", NULL},
 };
 
 bool net_is_image_folder(const char *root, bool *is, NetError *error)
@@ -48,6 +48,7 @@ bool net_read_image_folder(NetData *data, const char *root, const NetOpening *op
         return false;
     NetMemory memory = net_share_memory(opening, files.train.paths.count, files.test.paths.count);
     int64_t classes = files.classes.count;
+    data->pictures = true;
     bool good = read_part(&data->train, &files.train, classes, memory.train, true, opening, error)
                 && read_part(&data->test, &files.test, classes, memory.test, false, opening, error);
     if (good) {

@@ -20,6 +20,15 @@ bool net_picture_failed(FILE *file, const char *kind, const char *path, const ch
                     reason);
 }
 
+bool net_picture_ended(FILE *file, const char *kind, const char *reason, const char *path,
+                       NetError *error)
+{
+    if (feof(file) && !ferror(file))
+        return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path,
+                        ftell(file));
+    return net_picture_failed(file, kind, path, reason, error);
+}
+
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error)
 {
     static const int64_t max_pixels = (int64_t)64 << 20;
@@ -78,7 +87,7 @@ static const struct Kind {
     {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", net_decode_png},
     {"JPEG", 0, 3, "\xff\xd8\xff", net_decode_jpeg},
     {"WebP", 8, 4, "WEBP", net_decode_webp},
-    {"BMP", 0, 2, "BM", NULL},
+    {"BMP", 0, 2, "BM", net_decode_bmp},
     {"GIF", 0, 4, "GIF8", NULL},
     {"TIFF", 0, 4, "II*\0", NULL},
     {"TIFF", 0, 4, "MM\0*", NULL},
@@ -103,9 +112,10 @@ static bool decode(NetPicture *picture, FILE *file, const char *path, NetError *
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
     const struct Kind *kind = find_kind(start);
     if (!kind)
-        return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
+        return net_fail(error, "%s is no PNG, JPEG, BMP or WebP file", path);
     if (!kind->decode)
-        return net_fail(error, "%s is a %s file: only PNG, JPEG and WebP are read, so convert it",
+        return net_fail(error,
+                        "%s is a %s file: only PNG, JPEG, BMP and WebP are read, so convert it",
                         path, kind->name);
     return kind->decode(picture, file, path, error);
 }

@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,15 +68,12 @@ static bool take_mask(uint8_t *to, const Goal *goal, const NetPicture *mask, con
     return true;
 }
 
-static bool check_size(const NetPicture *mask, const char *path, const char *picture_path,
-                       NetError *error)
+static bool check_size(const NetPicture *mask, const char *path, const NetPicture *picture,
+                       const char *picture_path, NetError *error)
 {
-    NetPicture picture = {.use = NET_PICTURE_SIZE};
-    if (!net_read_any_picture(&picture, picture_path, error))
-        return false;
-    bool turned = net_is_turned(picture.orientation);
-    int64_t height = turned ? picture.width : picture.height,
-            width = turned ? picture.height : picture.width;
+    bool turned = net_is_turned(picture->orientation);
+    int64_t height = turned ? picture->width : picture->height,
+            width = turned ? picture->height : picture->width;
     return (mask->height == height && mask->width == width)
            || net_fail(error,
                        "%.200s is %" PRId64 " x %" PRId64 " pixels, and %.200s is %" PRId64
@@ -83,12 +81,17 @@ static bool check_size(const NetPicture *mask, const char *path, const char *pic
                        path, mask->width, mask->height, picture_path, width, height);
 }
 
+/* *broken: that one of the two files cannot be read, not that it says what does not fit. */
 static bool read_mask(uint8_t *to, const Goal *goal, const char *path, const char *picture_path,
-                      NetError *error)
+                      bool *broken, NetError *error)
 {
-    NetPicture mask = {.use = NET_PICTURE_NUMBERS, .channels = 1};
-    bool good = net_read_any_picture(&mask, path, error)
-                && check_size(&mask, path, picture_path, error)
+    NetPicture mask = {.use = NET_PICTURE_NUMBERS, .channels = 1},
+               picture = {.use = NET_PICTURE_SIZE};
+    errno = 0;
+    bool read = net_read_any_picture(&mask, path, error)
+                && net_read_any_picture(&picture, picture_path, error);
+    *broken = !read && errno != ENOMEM;
+    bool good = read && check_size(&mask, path, &picture, picture_path, error)
                 && take_mask(to, goal, &mask, path, error);
     free(mask.pixels);
     return good;
@@ -132,28 +135,75 @@ static bool find_masks(NetNames *masks, const NetNames *pictures, const Folders 
     return true;
 }
 
-/* Of the pictures that were read: labels[i] says which of `masks` and `pictures` is theirs. */
-static bool add_masks(NetImages *images, const NetNames *masks, const NetNames *pictures,
-                      const int32_t *labels, const Goal *goal, NetError *error)
+static int64_t pixels_of(const Goal *goal)
 {
-    int64_t pixels = goal->height * goal->width;
-    NetArray *array = net_add_array(images, "mask", NET_BYTES,
-                                    (NetShape){2, goal->height, 1, goal->width, 1}, error);
-    if (!array)
-        return false;
-    for (int64_t i = 0; i < images->count; i++)
-        if (!read_mask((uint8_t *)array->values + i * pixels, goal, masks->items[labels[i]],
-                       pictures->items[labels[i]], error))
-            return false;
-    array->classes = goal->yes_or_no ? 2 : 0;
-    return true;
+    return goal->height * goal->width;
 }
 
-static bool copy_names(NetNames *to, const NetNames *from, NetError *error)
+/* A part's pictures and their masks. */
+typedef struct Pair {
+    NetNames pictures, masks; /* paths */
+    uint8_t *values;          /* of the masks, [count][height][width] */
+    int32_t *labels;          /* of each picture that is read, which one it was */
+} Pair;
+
+static void close_pair(Pair *pair)
 {
-    for (int64_t i = 0; i < from->count; i++)
-        if (!net_names_add(to, from->items[i], error))
-            return false;
+    net_names_close(&pair->pictures);
+    net_names_close(&pair->masks);
+    free(pair->values);
+    free(pair->labels);
+}
+
+static void swap(char **paths, int64_t a, int64_t b)
+{
+    char *path = paths[a];
+    paths[a] = paths[b];
+    paths[b] = path;
+}
+
+/* All masks, so that all that are broken are told at once.  Those are left out, with their
+ * pictures, which move behind the others and are freed. */
+static bool read_all_masks(Pair *pair, const Goal *goal, const NetOpening *opening, NetError *error)
+{
+    NetNames broken = {0};
+    int64_t all = pair->pictures.count, kept = 0;
+    bool good = true, lost;
+    for (int64_t i = 0; good && i < all; i++) {
+        good = read_mask(pair->values + kept * pixels_of(goal), goal, pair->masks.items[i],
+                         pair->pictures.items[i], &lost, error);
+        if (good)
+            swap(pair->pictures.items, i, kept++);
+        else if (lost)
+            good = net_names_add(&broken, error->text, error);
+        if (opening->progress)
+            opening->progress("reading masks", i + 1, all);
+    }
+    if (broken.count > 0 && !opening->skip_broken) /* which come before what ended the loop */
+        good = net_refuse_broken(&broken, all, opening->notes, error);
+    if (good && broken.count > 0)
+        net_tell_left_out(&broken, all, opening->notes);
+    if (good && kept == 0)
+        good = net_fail(error, "none of the masks can be read");
+    while (good && pair->pictures.count > kept)
+        free(pair->pictures.items[--pair->pictures.count]);
+    net_names_close(&broken);
+    return good;
+}
+
+/* Of the pictures that were read. */
+static bool add_masks(NetImages *images, Pair *pair, const Goal *goal, NetError *error)
+{
+    int64_t pixels = pixels_of(goal);
+    for (int64_t i = 0; i < images->count; i++)
+        memmove(pair->values + i * pixels, pair->values + pair->labels[i] * pixels, (size_t)pixels);
+    NetArray *array =
+        net_lend_array(images, "mask", NET_BYTES, (NetShape){2, goal->height, 1, goal->width, 1},
+                       pair->values, false, error);
+    if (!array)
+        return false;
+    pair->values = NULL; /* the array's now */
+    array->classes = goal->yes_or_no ? 2 : 0;
     return true;
 }
 
@@ -161,18 +211,24 @@ static bool read_pair(NetImages *images, NetNames *pictures, const Folders *fold
                       const Goal *goal, int64_t memory, bool trained, const NetOpening *opening,
                       NetError *error)
 {
-    NetNames masks = {0}, read = {0};
     NetShape shape = net_image_shape(opening->model->input);
-    int32_t *labels = net_allocate((size_t)pictures->count + 1, sizeof *labels, error);
-    for (int64_t i = 0; labels && i < pictures->count; i++)
-        labels[i] = (int32_t)i;
-    bool good = labels && (!goal->target || find_masks(&masks, pictures, folders, error))
-                && copy_names(&read, pictures, error)
-                && net_read_pictures(images, &read, labels, shape, memory, trained, opening, error)
-                && (!goal->target || add_masks(images, &masks, pictures, labels, goal, error));
-    net_names_close(&masks);
-    net_names_close(&read);
-    free(labels);
+    Pair pair = {.pictures = *pictures};
+    size_t count = (size_t)pictures->count;
+    *pictures = (NetNames){0};
+    pair.labels = net_allocate(count, sizeof *pair.labels, error);
+    if (pair.labels && goal->target)
+        pair.values = net_allocate(count, (size_t)pixels_of(goal), error);
+    bool good = pair.labels && (!goal->target || pair.values);
+    if (good && goal->target)
+        good = find_masks(&pair.masks, &pair.pictures, folders, error)
+               && read_all_masks(&pair, goal, opening, error);
+    for (int64_t i = 0; good && i < pair.pictures.count; i++)
+        pair.labels[i] = (int32_t)i;
+    good = good
+           && net_read_pictures(images, &pair.pictures, pair.labels, shape, memory, trained,
+                                opening, error)
+           && (!goal->target || add_masks(images, &pair, goal, error));
+    close_pair(&pair);
     return good;
 }
 
@@ -235,6 +291,7 @@ bool net_read_masks(NetData *data, const NetOpening *opening, NetError *error)
     NetLayout layout = {0};
     const char *root = opening->source;
     snprintf(data->what, sizeof data->what, "%s", root);
+    data->pictures = true;
     bool good =
         net_find_parts(&layout, root, opening, error) && read_parts(data, &layout, opening, error);
     if (good && !layout.test)

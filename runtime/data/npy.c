@@ -60,10 +60,12 @@ static bool take_type(Header *header, NetFileArray *array)
     bool sized = bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
     if (!known || !type[1] || !strchr("uifb", type[1]) || !sized || (type[1] == 'f' && bytes == 1)
         || (type[1] == 'b' && bytes != 1))
-        return net_fail(header->error,
-                        "%.200s: %s holds values of type '%s'; whole numbers, real ones and truths "
-                        "are read (u1 to u8, i1 to i8, f2 to f8, b1)",
-                        array->path, array->name, type);
+        return net_fail(
+            header->error,
+            "%.200s: %s holds values of type '%s'; whole numbers, real ones and truths "
+            "are read (u1 to u8, i1 to i8, f2 to f8, b1): save it as one of them, or leave it "
+            "out",
+            array->path, array->name, type);
     array->type = type[1];
     array->bytes = bytes;
     array->swapped = big && bytes > 1;
@@ -93,7 +95,7 @@ static bool take_shape(Header *header, NetFileArray *array)
         if (size < 0 || array->rank == NET_MAX_STORED)
             return refuse(header, "no shape of at most 8 axes");
         array->dim[array->rank++] = size;
-        header->at = end;
+        header->at = end + (*end == 'L'); /* as Python 2 wrote some */
         if (!take(header, ',') && *header->at != ')')
             return refuse(header, "no shape");
     }

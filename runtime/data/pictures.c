@@ -149,39 +149,45 @@ static void forget_broken(Work *work)
 
 /* ---------------------------------------------------------- broken ones */
 
-/* Which of the broken is the next in the order of the pictures: the first beyond `after`. */
-static int64_t next_broken(const Work *work, int64_t after)
+/* Into the order of the pictures, in which threads nearly found them. */
+static void sort_broken(Work *work)
 {
-    int64_t next = -1;
-    for (int64_t i = 0; i < work->broken.count; i++)
-        if (work->numbers[i] > after && (next < 0 || work->numbers[i] < work->numbers[next]))
-            next = i;
-    return next;
+    int64_t *numbers = work->numbers;
+    char **items = work->broken.items;
+    for (int64_t i = 1; i < work->broken.count; i++)
+        for (int64_t k = i; k > 0 && numbers[k - 1] > numbers[k]; k--) {
+            int64_t number = numbers[k];
+            char *item = items[k];
+            numbers[k] = numbers[k - 1];
+            items[k] = items[k - 1];
+            numbers[k - 1] = number;
+            items[k - 1] = item;
+        }
 }
 
-static void tell_broken(const Work *work)
+static void tell_broken(const NetNames *broken, NetNotes *notes)
 {
-    int64_t after = -1;
-    for (int64_t told = 0; told < work->broken.count && told < SHOWN_BROKEN; told++) {
-        int64_t next = next_broken(work, after);
-        net_note(work->opening->notes, "%s", work->broken.items[next]);
-        after = work->numbers[next];
-    }
-    if (work->broken.count > SHOWN_BROKEN)
-        net_note(work->opening->notes, "and %" PRId64 " more like these",
-                 work->broken.count - SHOWN_BROKEN);
+    for (int64_t i = 0; i < broken->count && i < SHOWN_BROKEN; i++)
+        net_note(notes, "%s", broken->items[i]);
+    if (broken->count > SHOWN_BROKEN)
+        net_note(notes, "and %" PRId64 " more like these", broken->count - SHOWN_BROKEN);
 }
 
-static bool refuse_broken(const Work *work, NetError *error)
+bool net_refuse_broken(const NetNames *broken, int64_t all, NetNotes *notes, NetError *error)
 {
-    const char *first = work->broken.items[next_broken(work, -1)];
-    if (work->broken.count == 1)
-        return net_fail(error, "%.400s; --skip-broken leaves it out", first);
-    tell_broken(work);
+    if (broken->count == 1)
+        return net_fail(error, "%.400s; --skip-broken leaves it out", broken->items[0]);
+    tell_broken(broken, notes);
     return net_fail(error,
                     "%.330s, and %" PRId64 " more of %" PRId64
                     " pictures cannot be read; --skip-broken leaves them out",
-                    first, work->broken.count - 1, work->count);
+                    broken->items[0], broken->count - 1, all);
+}
+
+void net_tell_left_out(const NetNames *broken, int64_t all, NetNotes *notes)
+{
+    tell_broken(broken, notes);
+    net_note(notes, "%" PRId64 " of %" PRId64 " pictures are left out", broken->count, all);
 }
 
 /* Of several ranks, which looked at other pictures each, all get to know all that are broken:
@@ -239,9 +245,7 @@ static void leave_out(NetImages *images, NetStream *stream, int32_t *labels, con
 static bool skip_broken(const Work *work, NetImages *images, NetStream *stream, int32_t *labels,
                         NetError *error)
 {
-    tell_broken(work);
-    net_note(work->opening->notes, "%" PRId64 " of %" PRId64 " pictures are left out",
-             work->broken.count, work->count);
+    net_tell_left_out(&work->broken, work->count, work->opening->notes);
     bool *broken = net_allocate((size_t)images->count, sizeof *broken, error);
     if (!broken)
         return false;
@@ -314,8 +318,9 @@ static bool handle_broken(Work *work, NetImages *images, NetStream *stream, int3
         return net_fail(error, "%s", work->error.text);
     if (work->broken.count == 0)
         return true;
+    sort_broken(work);
     if (!skip)
-        return refuse_broken(work, error);
+        return net_refuse_broken(&work->broken, work->count, work->opening->notes, error);
     return skip_broken(work, images, stream, labels, error)
            && decode_again(work, images, pool, error);
 }

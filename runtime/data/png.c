@@ -32,15 +32,6 @@ static void ignore(png_struct *png, const char *warning)
     (void)png, (void)warning;
 }
 
-/* libpng's reason, and where the file ended if that was it. */
-static bool decode_failed(FILE *file, const char *reason, const char *path, NetError *error)
-{
-    if (feof(file) && !ferror(file))
-        return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path,
-                        ftell(file));
-    return net_picture_failed(file, "PNG", path, reason, error);
-}
-
 /* A palette's number or a grey of at most 8 bits, in a byte each. */
 static bool ask_for_numbers(Decoder *decoder, const char *path, NetError *error)
 {
@@ -90,7 +81,7 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     if (!decoder->info)
         return net_fail(error, "cannot read %s: out of memory", path);
     if (setjmp(decoder->stop))
-        return decode_failed(file, decoder->told, path, error);
+        return net_picture_ended(file, "PNG", decoder->told, path, error);
     png_init_io(decoder->png, file);
     png_read_info(decoder->png, decoder->info);
     if (!net_check_image_size(png_get_image_width(decoder->png, decoder->info),

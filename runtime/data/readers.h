@@ -66,7 +66,7 @@ bool net_is_there(bool *there, const char *path, NetError *error);
 /* data/by_class.c: files by class, train/CLASS/… and test/CLASS/…, or CLASS/… */
 /* Which files are meant. */
 typedef struct NetFileKind {
-    const char *noun, *plural; /* "PNG, JPEG or WebP", "images" */
+    const char *noun, *plural; /* "PNG, JPEG, BMP or WebP", "images" */
     const char *endings[8];    /* of their names; ends with NULL */
 } NetFileKind;
 enum { NET_STRANGERS = 200 };
@@ -141,6 +141,10 @@ typedef struct NetStream NetStream;
  * their own sizes. */
 bool net_read_pictures(NetImages *images, NetNames *paths, int32_t *labels, NetShape shape,
                        int64_t memory, bool trained, const NetOpening *opening, NetError *error);
+/* Of files that cannot be read, a sentence for each in the order of the `all` pictures: all are
+ * told, and why nothing is trained on; or that they are left out. */
+bool net_refuse_broken(const NetNames *broken, int64_t all, NetNotes *notes, NetError *error);
+void net_tell_left_out(const NetNames *broken, int64_t all, NetNotes *notes);
 /* data/fit.c: `test` of the train section, of images that are in memory in another size. */
 bool net_fit_data(NetData *data, const NetOpening *opening, NetError *error);
 

@@ -207,6 +207,8 @@ static bool check_text(const NetTable *table, int64_t length, NetError *error)
 {
     int64_t good = net_utf8_bytes(table->text, length);
     const char *zero = memchr(table->text, 0, (size_t)length);
+    if (strncmp(table->text, "\xff\xfe", 2) == 0 || strncmp(table->text, "\xfe\xff", 2) == 0)
+        return net_fail(error, "%s is a text in UTF-16: save it as UTF-8", table->path);
     if (zero)
         return net_fail(error, "%s is no text: its byte %" PRId64 " is zero", table->path,
                         (int64_t)(zero - table->text));

@@ -154,6 +154,7 @@ static bool take_images(NetData *data, NetData *other, NetError *error)
     if (!same_names(data, other, error))
         return false;
     data->validation = *images;
+    data->pictures = data->pictures || other->pictures;
     *images = (NetImages){0};
     return true;
 }

@@ -16,14 +16,21 @@ def test_version():
     assert netc("--version").stdout.startswith("netc ")
 
 
+def assert_folded(text):
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+
+
 def test_help_lists_every_command():
     text = netc("--help").stdout
+    assert_folded(text)
     assert all(f"\n  {command} " in text for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command(command):
-    assert netc(command, "--help").stdout.startswith(f"usage: netc {command}")
+    text = netc(command, "--help").stdout
+    assert text.startswith(f"usage: netc {command}")
+    assert_folded(text)
 
 
 @pytest.mark.parametrize(

@@ -393,7 +393,7 @@ def test_half_transparent_pixels_lie_on_white(driver, tmp_path, content, shown):
     "content, sentence",
     ids="empty other cut flipped header".split(),
     argvalues=[
-        (b"", "is neither a PNG nor a JPEG file"),
+        (b"", "is no PNG, JPEG, BMP or WebP file"),
         (b"\xff\xd8\xff\xe0 no JPEG", "is a damaged JPEG, near byte"),
         (png(GREY, 0)[:40], "is cut off: it ends at byte 40, before its image does"),
         (png(GREY, 0).replace(b"IDAT\x78", b"IDAT\x79"), "is a damaged PNG, near byte"),
@@ -681,10 +681,112 @@ def test_a_jpegs_exif_turns_it_and_a_damaged_one_does_not(driver, tmp_path):
 
 
 def test_a_picture_of_a_kind_that_is_not_read_is_told_by_its_name(driver, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"BM\x10\0\0\0 and more of it")
+    (tmp_path / "x.png").write_bytes(b"GIF89a and more of it")
     assert refuse(driver, "png", tmp_path / "x.png", 1, 4, 4) == (
-        f"{tmp_path}/x.png is a BMP file: only PNG, JPEG and WebP are read, so convert it"
+        f"{tmp_path}/x.png is a GIF file: only PNG, JPEG, BMP and WebP are read, so convert it"
     )
+
+
+def bmp(rows, bits, colours=b"", header=40, packing=0, masks=(), flip=True, gap=0):
+    """`rows`, from the top one, as they are stored, which is from the bottom one unless `flip` is
+    false.  The width follows from the bits, the palette from `colours`."""
+    height = len(rows)
+    width = 8 * len(rows[0]) // bits
+    if header == 12:
+        info = struct.pack("<IhhHH", 12, width, height, 1, bits)
+    else:
+        said = len(colours) // 4
+        info = struct.pack(
+            "<IiiHHIIiiII",
+            *(header, width, height if flip else -height, 1, bits, packing, 0, 0, 0, said, 0),
+        )
+        inside = b"".join(struct.pack("<I", mask) for mask in masks) if header > 40 else b""
+        info += inside.ljust(header - 40, b"\0")
+        colours = (b"" if header > 40 else struct.pack(f"<{len(masks)}I", *masks)) + colours
+    rows = [row + bytes(-len(row) % 4) for row in (rows[::-1] if flip else rows)]
+    at = 14 + len(info) + len(colours) + gap
+    content = info + colours + bytes(gap) + b"".join(rows)
+    return b"BM" + struct.pack("<IHHI", 14 + len(content), 0, 0, at) + content
+
+
+BMP_RGB = (np.arange(5 * 7 * 3) * 37 % 256).astype("u1").reshape(5, 7, 3)
+BMP_24 = bmp([row[:, ::-1].tobytes() for row in BMP_RGB], 24)
+
+
+def fields(pixels, *masks):
+    """Each pixel's levels, of 0 to 255, in the bits of the masks."""
+    values = np.zeros(pixels.shape[:2], "u8")
+    for c, mask in enumerate(masks):
+        shift = (mask & -mask).bit_length() - 1
+        values |= pixels[:, :, c].astype("u8") * (mask >> shift) // 255 << shift
+    return values
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("header", [12, 40, 124])
+def test_a_bmp_of_a_palette(driver, tmp_path, bits, header):
+    numbers = (np.arange(5 * 8) * 3 % 2**bits).reshape(5, 8) % 6
+    palette = (np.arange(3 * 2**bits) * 41 % 256).astype("u1").reshape(-1, 3)
+    entries = palette if header == 12 else np.hstack([palette, np.zeros_like(palette[:, :1])])
+    rows = ["".join(f"{number:0{bits}b}" for number in row) for row in numbers]
+    rows = [int(row, 2).to_bytes(bits, "big") for row in rows]
+    content = bmp(rows, bits, entries.tobytes(), header, flip=header != 124 or bits != 4)
+    assert (
+        read_png(driver, tmp_path, content, 3, 5, 8)
+        == palette[numbers][:, :, ::-1].transpose(2, 0, 1)
+    ).all()
+
+
+RGB_555, RGB_565 = (0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)
+
+
+@pytest.mark.parametrize(
+    "bits, header, packing, masks, used",
+    [
+        (16, 40, 0, (), RGB_555),
+        (16, 40, 3, RGB_565, RGB_565),
+        (16, 124, 3, RGB_565 + (0,), RGB_565),
+        (32, 40, 0, (), (0xFF0000, 0xFF00, 0xFF)),
+        (32, 52, 3, (0xFF, 0xFF00, 0xFF0000), (0xFF, 0xFF00, 0xFF0000)),
+        (32, 108, 3, (0xFF000000, 0xFF0000, 0xFF00, 0xFF), (0xFF000000, 0xFF0000, 0xFF00)),
+        (32, 40, 6, (0x3FF, 0xFFC00, 0x3FF00000, 0), (0x3FF, 0xFFC00, 0x3FF00000)),
+    ],
+)
+def test_a_bmp_of_fields(driver, tmp_path, bits, header, packing, masks, used):
+    """Fewer bits than eight spread over all levels; that alpha is zero everywhere says nothing."""
+    values = fields(BMP_RGB, *used)
+    rows = [row.astype(f"<u{bits // 8}").tobytes() for row in values]
+    content = bmp(rows, bits, header=header, packing=packing, masks=masks, gap=3)
+    levels = [values // (m & -m) % ((m // (m & -m)) + 1) * 255 // (m // (m & -m)) for m in used]
+    assert (read_png(driver, tmp_path, content, 3, 5, 7) == np.stack(levels)).all()
+
+
+def test_a_bmp_of_true_colours(driver, tmp_path):
+    assert (read_png(driver, tmp_path, BMP_24, 3, 5, 7) == BMP_RGB.transpose(2, 0, 1)).all()
+    rows = [np.dstack([row[None, :, ::-1], [[0, 255, 0, 255, 0, 255, 255]]]) for row in BMP_RGB]
+    rows = [row.astype("u1").tobytes() for row in rows]
+    content = bmp(rows, 32, header=124, packing=3, masks=(0xFF0000, 0xFF00, 0xFF, 0xFF000000))
+    over_white = BMP_RGB.transpose(2, 0, 1).copy()
+    over_white[:, :, [0, 2, 4]] = 255
+    assert (read_png(driver, tmp_path, content, 3, 5, 7) == over_white).all()
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (bmp([b"\x30"], 4, bytes(8)), "a pixel has a colour that its palette has not"),
+        (bmp([bytes(4)], 8, packing=1), "is a BMP that is packed (method 1): save it unpacked"),
+        (bmp([bytes(6)], 48), "it says of how many bits a pixel is, and no picture has so many"),
+        (
+            bmp([bytes(4)], 32, packing=3, masks=(5, 0xFF00, 0xFF0000)),
+            "a colour's bits do not lie side by side",
+        ),
+    ],
+)
+def test_a_bmp_that_says_what_cannot_be(driver, tmp_path, content, sentence):
+    (tmp_path / "x.bmp").write_bytes(content)
+    told = refuse(driver, "png", tmp_path / "x.bmp", 3, 5, 7)
+    assert told.startswith(f"{tmp_path}/x.bmp is a") and told.endswith(sentence)
 
 
 # Both of 5 x 7 of the fixtures' picture, without loss and with.
@@ -788,6 +890,7 @@ VICTIMS = {
         12,
     ),
     "jpeg": (lambda folder: image_victim(folder, "x.jpg", JPEG, (1, 8, 8)), 1000, 2),
+    "bmp": (lambda folder: image_victim(folder, "x.bmp", BMP_24, (3, 5, 7)), 54, 0),
 }
 if HAS_WEBP:
     VICTIMS["webp"] = (lambda folder: image_victim(folder, "x", WEBP, (3, 5, 7)), 40, 1)

@@ -51,15 +51,15 @@ SHAPE = 1, 6, 4
 def test_folders_in_folders_without_parts_and_strangers(driver, tmp_path):
     for name in "cat/1.png cat/deep/er/2.png dog/3.png".split():
         picture(tmp_path, name)
-    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.bmp .git/HEAD".split():
+    for name in "cat/Thumbs.db dog/.DS_Store dog/notes.txt dog/4.gif .git/HEAD".split():
         picture(tmp_path, name, b"")
     picture(tmp_path, "scripts/run.sh", b"")
     notes, parts, classes, _ = shown(driver, tmp_path, 2, *SHAPE)
     assert classes == ["cat", "dog"]
     assert parts["train"]["class"].tolist() == [0, 0, 1] and parts["test"]["count"] == 0
     assert notes == [
-        f"{tmp_path} has 4 files that are no PNG, JPEG or WebP by name, left out: "
-        "Thumbs.db, .DS_Store, 4.bmp, …",
+        f"{tmp_path} has 4 files that are no PNG, JPEG, BMP or WebP by name, left out: "
+        "Thumbs.db, .DS_Store, 4.gif, …",
         f"{tmp_path} has no test beside its training images: all 3 are trained on, "
         "and none is tested with",
     ]
@@ -84,6 +84,23 @@ def test_the_test_part_by_its_other_names_and_without_training_images(driver, tm
     assert shown(driver, tmp_path, 3, *SHAPE, expect=1)[1] == (
         f"{tmp_path} has no train beside {tmp_path}/val"
     )
+
+
+def test_parts_as_others_spell_them_and_a_folder_that_an_archive_made(driver, tmp_path):
+    """Two folders named Train and TEST_SET are no two classes; beside a Car, Train is one."""
+    root = tmp_path / "unpacked" / "set"
+    for part in "Train", "TEST_SET":
+        for name in "cat", "dog":
+            picture(root, f"{part}/{name}/1.png")
+    notes, parts, classes, _ = shown(driver, root, 2, *SHAPE)
+    assert classes == ["cat", "dog"] and not notes
+    assert parts["train"]["count"] == parts["test"]["count"] == 2
+    assert shown(driver, tmp_path / "unpacked", 2, *SHAPE, expect=1)[1] == (
+        f"{tmp_path}/unpacked has one class, set: is {root} meant?"
+    )
+    for name in "Train", "Car":
+        picture(tmp_path, f"vehicles/{name}/1.png")
+    assert shown(driver, tmp_path / "vehicles", 2, *SHAPE)[2] == ["Car", "Train"]
 
 
 def test_broken_pictures_are_told_at_once_and_can_be_left_out(driver, tmp_path):

@@ -37,7 +37,7 @@ def test_memory_changes_no_result_and_a_lost_picture_loses_no_weights(tmp_path):
     shutil.rmtree(folder / "train")
     picture(folder, "test/a/Thumbs.db", b"")
     few = run(program, "test", "--data", folder, "--weights", saved, "--memory", "1B")
-    assert few.stdout == whole and "1 file that is no PNG, JPEG or WebP by name" in few.stderr
+    assert few.stdout == whole and "1 file that is no PNG, JPEG, BMP or WebP by name" in few.stderr
     picture(folder, "test/a/00.png", b"\x89PNG")
     left = run(program, "predict", "--data", folder, "--weights", saved, "--skip-broken")
     assert "1 of 40 pictures are left out" in left.stderr

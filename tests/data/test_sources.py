@@ -143,7 +143,11 @@ BAD_TABLES = {
     "behind": ('a,y\n1,2\n"1"x,2\n', "line 3 goes on behind a closing quote"),
     "twice": ("a,a,y\n1,2,3\n", "has two columns that are named a"),
     "nameless": ("a,,y\n1,2,3\n", "column 2 has no name in the header (line 1)"),
-    "headless": ("1,2\n3,4\n", "begins with numbers (line 1), where a header"),
+    "unnamed": (",a,y\n0,1,2\n", "give it one, as id; drop=[id] then leaves it out"),
+    "headless": ("1,1\n3,4\n", "begins with numbers (line 1), where a header"),
+    "large": ("a,y\n1,2\n2e200,1\n", "line 3 has 2e200 in column a, which is too large: give"),
+    "UTF-16": ("\udcff\udcfea\0,\0y\0\n\0", "is a text in UTF-16: save it as UTF-8"),
+    "long": (f"a,y\nb,1\n{'1' * 500},1\n", "gives 2 inputs"),
     "zero": ("a,y\n1,\0\n", "is no text: its byte 6 is zero"),
     "latin": ("a,y\n\udce4,1\n", "byte 4 begins no character of UTF-8: save the file as UTF-8"),
     "width": (
@@ -161,6 +165,11 @@ def test_false_tables(driver, tmp_path):
             driver, path, 3, 1, 0, 0, reader="csv", SETTINGS="data.target=y", expect=1
         )
         assert sentence.startswith(f"{path}") and told in sentence, (case, sentence)
+    path.write_text("a,y\n1,2\n2,1e39\n")  # of targets that are numbers
+    words = {"SETTINGS": "data.target=y", "OPTIONS": "n", "expect": 1}
+    assert source(driver, path, 1, 1, 0, 0, reader="csv", **words)[1] == (
+        f"{path}: line 3 has 1e39 in column y, which is too large: give the column in another unit"
+    )
     path.write_text("a,y\n1,2\n2,1\n")
     for name, told in ("z", "has no column z; it has a, y"), ("y,y", "is named twice"):
         assert (
@@ -254,6 +263,23 @@ def test_npz_and_safetensors(driver, tmp_path):
     assert parts["train"]["count"] == 0 and parts["test"]["count"] == 1
 
 
+def test_arrays_of_three_parts_and_of_python_2(driver, tmp_path):
+    """As of folders, what is called val is left for another command where there is a test part."""
+    parts = "train", "val", "test"
+    for i, part in enumerate(parts):
+        longs = npy(NUMBERS + i).replace(b"(3, 4), ", b"(3L, 4L)")
+        (tmp_path / f"{part}_x.npy").write_bytes(longs)
+        (tmp_path / f"{part}_y.npy").write_bytes(npy(np.array([0, 1, 2])))
+    notes, read, _, _ = source(driver, tmp_path, 3, 4, 0, 0, reader="arrays")
+    assert (read["test"]["x"].astype("f4") == (NUMBERS + 2).astype("f4").ravel()).all()
+    assert notes == [f"{tmp_path}: val_x and its like are not used: test_x is"]
+    for name in "x", "y":
+        (tmp_path / f"test_{name}.npy").unlink()
+    notes, read, _, _ = source(driver, tmp_path, 3, 4, 0, 0, reader="arrays")
+    assert (read["test"]["x"].astype("f4") == (NUMBERS + 1).astype("f4").ravel()).all()
+    assert not notes
+
+
 def test_false_arrays(driver, tmp_path):
     def told(x, y=np.array([0, 1, 2]), more=()):
         for name, content in (("train_x", x), ("train_y", y), *more):
@@ -282,6 +308,12 @@ def test_false_arrays(driver, tmp_path):
     assert "axis 0 of train_x has no element" in told(np.ones((0, 4)))
     assert "has 6 axes" in told(np.ones((3, 1, 1, 1, 1, 4)))
     assert "has two arrays x" in told(NUMBERS, more=[("X_train", NUMBERS)])
+    assert "or leave it out" in told(NUMBERS, more=[("names", np.array(["a", "b", "c"]))])
+    empty = tmp_path / "empty.safetensors"
+    empty.write_bytes(struct.pack("<Q", 2) + b"{}")
+    assert source(driver, empty, 3, 4, 0, 0, reader="arrays", expect=1)[1] == (
+        f"{empty} has no array in it"
+    )
     (tmp_path / "train_x.npy").unlink()
     assert (
         "has no array x for training"
@@ -301,9 +333,9 @@ def mask(values, palette=False):
     return png(np.asarray(values, "u1"), 3 if palette else 0, chunks=colours)
 
 
-def mask_folder(root, value=lambda m: m, size=(12, 8)):
+def mask_folder(root, value=lambda m: m, size=(12, 8), count=2):
     for part in "train", "test":
-        for i in range(2):
+        for i in range(count):
             values = (np.arange(size[0] * size[1]).reshape(size) + i) % 5
             picture(root, f"{part}/images/{i}.png")
             picture(root, f"{part}/masks/{i}.png", mask(value(values), palette=i == 1))
@@ -325,6 +357,24 @@ def test_masks(driver, tmp_path):
     picture(root, "train/images/0.png", png(GREY, 0)[:60])
     _, parts, _, _ = source(driver, root, 5, 1, 12, 8, reader="masks", OPTIONS="ms")
     assert parts["train"]["mask"].tolist() == ((np.arange(96) + 1) % 5).tolist()
+
+
+def test_broken_masks_are_told_at_once_and_left_out_with_their_pictures(driver, tmp_path):
+    root = mask_folder(tmp_path, count=5)
+    for broken in "train/masks/0.png", "train/masks/3.png", "train/images/1.png":
+        picture(root, broken, b"lost")
+    notes, told = source(driver, root, 5, 1, 12, 8, reader="masks", OPTIONS="m", expect=1)
+    assert [note.split(" is no ")[0] for note in notes] == [
+        f"{root}/train/{name}" for name in ("masks/0.png", "images/1.png", "masks/3.png")
+    ]
+    assert told.endswith(", and 2 more of 5 pictures cannot be read; --skip-broken leaves them out")
+    picture(root, "train/images/2.png", png(GREY // 2, 0))
+    notes, parts, _, _ = source(driver, root, 5, 1, 12, 8, reader="masks", OPTIONS="ms")
+    assert notes[-1] == "3 of 5 pictures are left out" and parts["train"]["count"] == 2
+    values = [(np.arange(96) + i) % 5 for i in (2, 4)]
+    assert (parts["train"]["mask"].reshape(2, 96) == values).all()
+    pixels = parts["train"]["image"].reshape(2, 96)
+    assert (pixels == [GREY.ravel() // 2, GREY.ravel()]).all()
 
 
 def test_false_masks(driver, tmp_path):
@@ -379,6 +429,18 @@ def test_recordings_of_every_kind(driver, tmp_path):
         heard = parts["train"]["audio"].reshape(2, 8)
         assert (heard[0] == TONE[:8, 0]).all() and (heard[1] == 0).all(), (kind, bits)
         assert classes == ["high", "low"] and rate == "100"
+    for unknown in 0xFFFFFFFF, 0x7FFFF000 - 36:  # as ffmpeg and sox write into a pipe
+        content = wav(TONE)
+        at = content.index(b"data") + 4
+        picture(
+            tmp_path, "low/b.wav", content[:at] + struct.pack("<I", unknown) + content[at + 4 :]
+        )
+        _, parts, _, _ = source(driver, tmp_path, 2, 1, 0, 8, reader="audio")
+        assert (parts["train"]["audio"].reshape(2, 8)[1] == TONE[:8, 0]).all()
+    picture(tmp_path, "low/b.wav", wav(np.where(TONE == 0, np.nan, TONE), 32, kind=3))
+    assert source(driver, tmp_path, 2, 1, 0, 8, reader="audio", expect=1)[1] == (
+        f"{tmp_path}/low/b.wav has a sample that is no number, at 6"
+    )
     picture(tmp_path, "low/b.wav", wav(TONE.repeat(2, 0), rate=200))
     assert (
         "200 samples a second, and what was read before 100"

@@ -243,6 +243,47 @@ NETWORKS = sorted(
 )
 
 
+RECIPE = """network n {
+    input [4]
+    linear(1) as fc
+}
+
+train {
+    data      csv("t.csv", target=y)
+    loss      mse%s
+    optimizer adam
+    schedule  %s
+    batch     64
+    epochs    2
+}
+"""
+
+
+def test_the_train_section_in_others_words(tmp_path):
+    """PyTorch's classes of what is said by a choice here, and an argument without its value."""
+    text = RECIPE % (", standardize", "CosineAnnealingLR(T_max=2)")
+    after = fixed(text, tmp_path)
+    assert "    schedule  cosine(T_max=2)\n" in after
+    assert "    loss      mse, standardize=true\n" in after
+    assert netc("check", "wrong.net", cwd=tmp_path).stderr == ""
+    told = check_text(text.replace("standardize", "weight"), tmp_path).stderr
+    assert "`weight` needs a value" in told and "help: `weight=0.5`" in told
+
+
+def test_an_input_of_whole_numbers_is_made_no_pictures(tmp_path):
+    text = """network n {
+    input [8] of 50
+    embedding(4)
+    flatten
+    linear(10) as fc
+}
+train { data mnist;  loss cross_entropy;  optimizer adam;  batch 64;  epochs 1 }
+"""
+    left = check_text(text, tmp_path, "--fix").stderr
+    assert (tmp_path / "wrong.net").read_text() == text and left.count("error[") == 1
+    assert "images are real numbers, and the network's input [8] holds whole ones" in left
+
+
 def test_no_file_is_harmed(tmp_path):
     """Every .net of this repository, right or wrong, with the files it uses beside it."""
     files = [path.relative_to(ROOT) for path in NETWORKS]

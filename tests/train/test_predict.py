@@ -83,8 +83,8 @@ def test_json_says_the_likeliest(folder):
 def test_a_table_of_a_folder(folder, tmp_path):
     notes = predict(folder, "in/", "-o", tmp_path / "t.csv").stderr
     assert (
-        "in has 2 files that are no PNG, JPEG or WebP by name, left out: .hidden.png, notes.txt"
-        in notes
+        "in has 2 files that are no PNG, JPEG, BMP or WebP by name, left out: "
+        ".hidden.png, notes.txt" in notes
     )
     printed = predict(folder, "in", "--csv").stdout
     assert (tmp_path / "t.csv").read_text() == printed
@@ -115,7 +115,7 @@ def test_one_that_cannot_be_read_stops_none(folder, tmp_path):
 @pytest.mark.parametrize(
     "options, status, told",
     [
-        (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe, .jfif or .webp"),
+        (["empty"], 1, "empty has no pictures: .png, .jpg, .jpeg, .jpe, .jfif, .bmp or .webp"),
         (["nowhere.png"], 1, "nowhere.png"),
         (["in", "-o", "x.txt"], 2, "F.csv, F.json, F.png or DIR/ is expected"),
         (["in", "-o", "made/"], 1, "the network's output is no picture to put into made"),

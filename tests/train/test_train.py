@@ -430,6 +430,13 @@ def test_misuse(options, told):
     assert told in result.stderr and result.stderr.count("\n") == 1 and ": error: " in result.stderr
 
 
+def test_options_of_pictures_files_where_there_are_none(data, tmp_path):
+    words = "--max-steps", 1, "--skip-broken", "--cache", tmp_path / "kept"
+    told = train(small(), data, *words).stderr
+    assert "note: --skip-broken does nothing: " in told and "has no files of pictures" in told
+    assert "note: --cache keeps nothing: " in told and not (tmp_path / "kept").exists()
+
+
 def test_no_train_section():
     program = trainer("network bare {\n    input [4]\n    linear(2) as fc\n}\n")
     assert "no train section" in run(program, "train", expect=2).stderr
@@ -442,7 +449,9 @@ def test_every_command_has_help():
         for name in ("train", "test", "predict", "bench", "gradcheck", "info")
     )
     for name in "train", "test", "predict", "bench", "gradcheck", "info":
-        assert "usage: " in run(small(), name, "--help").stdout
+        usage, _, listed = run(small(), name, "--help").stdout.partition("\n")
+        assert usage.startswith("usage: ")
+        assert all(len(line) <= 80 for line in listed.splitlines()), listed
     assert "is predict meant?" in run(small(), "predit", expect=2).stderr
 
 
