@@ -31,8 +31,8 @@ static const Command commands[] = {
      net_command_sweep},
     {"lr-find", "", "Finds a learning rate by a short run whose rate rises.", LR_FIND,
      net_command_lr_find},
-    {"test", "", "Loss and accuracy on the test images.", TEST, net_command_test},
-    {"predict", "[IMAGE|TEXT|FOLDER ...]", "Says what images show, and draws them.", PREDICT,
+    {"test", "", "Loss and accuracy on the test {many}.", TEST, net_command_test},
+    {"predict", "[IMAGE|TEXT|FOLDER ...]", "Says what the network makes of {many}.", PREDICT,
      net_command_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE,
      net_command_generate},
@@ -40,7 +40,7 @@ static const Command commands[] = {
      net_command_look},
     {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
      net_command_report},
-    {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
+    {"bench", "", "Measures how many {many} a second the network trains on and answers for.", BENCH,
      net_command_bench},
     {"gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK,
      net_command_gradcheck},
@@ -50,11 +50,13 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_usage(const NetModel *model)
 {
+    char line[LINE];
     printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n",
            SHOWN(program_invocation_short_name), model->name, SHOWN(model->source));
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i].bit != GENERATE || net_can_generate(model))
-            printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
+            printf("  %-10s  %s\n", commands[i].name,
+                   net_put_noun(line, sizeof line, commands[i].summary, net_noun(model)));
     printf("\n%s COMMAND --help lists a command's options.\n",
            SHOWN(program_invocation_short_name));
     return DONE;

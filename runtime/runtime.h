@@ -108,6 +108,14 @@ void net_transpose_grain(real *out, const float *const *images, int lanes, int64
 
 /* data/arrays.h: what a data set is. */
 
+/* data/nouns.c: what the examples of a network's data are called. */
+NetNoun net_noun(const NetModel *model);
+/* Likewise of those that were read: what is flat may be no picture. */
+NetNoun net_noun_of(const NetModel *model, const NetImages *made);
+/* The text with the noun in the place of each {one}, {many}, {a} and {values}, cut where there is
+ * no room. */
+char *net_put_noun(char *text, size_t size, const char *template, NetNoun noun);
+
 /* data/data.c: finds what the source is: a directory with the IDX files, the CIFAR binaries or
  * images by class, a known set's name, "synthetic", or what a reader of data/readers.h reads; and
  * binds it to the model. */
@@ -184,6 +192,7 @@ enum {
 enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
 typedef struct NetIdentity {
     char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT];
+    NetNoun noun;
     bool further; /* the network has several inputs: they are looked at with the labels */
 } NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
@@ -1251,9 +1260,11 @@ typedef struct NetMeter {
     double between;         /* seconds from an epoch's last step to the next one's beginning */
     NetTrend trend;
     const char *label; /* of one of several runs, which shows nothing but its live line; NULL */
+    NetNoun noun;
 } NetMeter;
 /* label: of one of several runs; NULL */
-void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs, int64_t images);
+void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs,
+                    const NetData *data);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
 /* `loss` is the step's, `trained` the epoch's so far. */

@@ -12,6 +12,7 @@
 /* 0 done, 1 a failure, 2 misuse, 128 and a signal's number where one ended the run. */
 enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 128 };
 
+enum { LINE = 400 };         /* bytes of a line of help */
 enum { LONGEST = 31 };       /* bytes of an option's name, or of a command's */
 enum { MAX_THREADS = 1024 }; /* that --threads takes */
 enum { CLASS_TEXT = 1024 };  /* bytes of a class as it is shown: its name, or its number */

@@ -14,9 +14,9 @@ static void announce(const Request *request, const NetSession *session, const Ne
             parameters += request->model->parameters[i].elements;
     const NetJudged judged = net_judged(data);
     printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64
-           " %s images, %d thread%s\n",
+           " %s %s, %d thread%s\n",
            request->model->name, parameters, SHOWN(data->what), net_trained_images(data),
-           judged.to - judged.from, judged.name, (int)request->threads,
+           judged.to - judged.from, judged.name, data->noun.many, (int)request->threads,
            request->threads == 1 ? "" : "s");
     if (net_units_text(units, sizeof units, session)[0])
         printf("standardised for the loss: %s\n", units);
@@ -79,16 +79,17 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
 static bool take_order(const Request *request, NetProgress *progress, NetNotes *notes,
                        NetError *error)
 {
+    const NetNoun noun = net_noun(request->model);
     if (!request->no_shuffle || !progress->shuffle)
         return true;
     if (progress->position > 0)
         return net_fail(error,
-                        "%s is of the middle of an epoch whose images are shuffled, and "
+                        "%s is of the middle of an epoch whose %s are shuffled, and "
                         "--no-shuffle was asked for: "
                         "it can change at an epoch's end",
-                        request->resume);
-    net_note(notes, "images are shuffled in %s, and now in file order, as the command line says",
-             request->resume);
+                        request->resume, noun.many);
+    net_note(notes, "%s are shuffled in %s, and now in file order, as the command line says",
+             noun.many, request->resume);
     progress->shuffle = false;
     return true;
 }

@@ -120,11 +120,13 @@ bool net_open_validation(const Request *request, NetData *data, uint64_t seed, N
     if (!source)
         return true;
     NetOpening opening = opening_of(request, NULL, notes);
+    char trained[64];
+    net_put_noun(trained, sizeof trained, "training {many}", data->noun);
     opening.source = source;
     opening.seed++;
     opening.test_only = true;
     opening.class_lines = data->class_names;
-    opening.class_owner = "training images";
+    opening.class_owner = trained;
     opening.recipe = data->recipe;
     return model->numbers && model->targets > 1 ? net_validation_text(data, &opening, error)
                                                 : net_validation_open(data, &opening, error);
@@ -147,7 +149,7 @@ bool net_open_judged(const Request *request, NetData *data, uint64_t seed, NetNo
     bool good = net_open_data(request, data, NULL, notes, error)
                 && net_open_validation(request, data, seed, notes, error)
                 && (net_trained_images(data) > 0
-                    || net_fail(error, "%s has no images to train on", data->what));
+                    || net_fail(error, "%s has no %s to train on", data->what, data->noun.many));
     if (good)
         note_unused(request, data, notes);
     return good;

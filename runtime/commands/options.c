@@ -38,12 +38,12 @@ typedef struct Option {
 #define AT(field) .offset = offsetof(Request, field)
 
 static const Option options[] = {
-    {"data", "DIR|synthetic", "the images; without it, the network's own setting",
+    {"data", "DIR|synthetic", "the {many}; without it, the network's own setting",
      TRAIN | TEST | REPORT | LR_FIND | SWEEP, WORD, AT(data)},
     {"data", "DIR|synthetic|noise",
-     "test images, or what a generator makes something of: normal numbers, drawn by the seed",
+     "test {many}, or what a generator makes something of: normal numbers, drawn by the seed",
      PREDICT, WORD, AT(data)},
-    {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
+    {"data", "DIR|synthetic", "the {many} to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
     {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
      .letter = 'o'},
@@ -59,12 +59,12 @@ static const Option options[] = {
      TEST | PREDICT | GRADCHECK | GENERATE | LOOK, WORD, AT(weights)},
     {"output", "DIR", "the folder of the pictures that are written; -o DIR", LOOK, WORD, AT(output),
      .letter = 'o'},
-    {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
+    {"weights", "F", "show what the network makes of {many} with these weights", REPORT, WORD,
      AT(weights)},
     {"worst", "N", "how many of its worst mistakes are shown", REPORT, NUMBER, AT(worst), 0, 1000},
-    {"epochs", "N", "how often to go through the training images", TRAIN | SWEEP, SETTING,
+    {"epochs", "N", "how often to go through the training {many}", TRAIN | SWEEP, SETTING,
      .setting = "epochs"},
-    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT | LR_FIND | SWEEP,
+    {"batch", "N", "{many} per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT | LR_FIND | SWEEP,
      SETTING, .setting = "batch"},
     {"lr", "X", "the learning rate", TRAIN | SWEEP, SETTING, .setting = "optimizer.lr"},
     {"seed", "N", "of the first weights, the shuffles and dropout",
@@ -90,12 +90,12 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT | LR_FIND | SWEEP | LOOK,
      NUMBER, AT(threads), 1, MAX_THREADS},
     {"norms", "all|rank",
-     "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
+     "of several MPI ranks, batch norms over all {many} of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
      TRAIN, ONE_OF, AT(norms), .words = (const char *const[]){"all", "rank", NULL}},
     {"max-steps", "N", "stop when this many steps are done", TRAIN | SWEEP, NUMBER, AT(max_steps),
      0, 1e15},
-    {"no-shuffle", NULL, "take the training images in file order", TRAIN | SWEEP, FLAG,
+    {"no-shuffle", NULL, "take the training {many} in file order", TRAIN | SWEEP, FLAG,
      AT(no_shuffle)},
     {"init", "F", "start from these weights", TRAIN | LR_FIND | SWEEP, WORD, AT(init)},
     {"partial", NULL, "of --init's weights take those that fit by name and shape",
@@ -103,7 +103,7 @@ static const Option options[] = {
     {"partial", NULL, "of --weights, which may be a larger network's, take what this one has",
      TEST | PREDICT | GENERATE | REPORT | LOOK, FLAG, AT(partial)},
     {"validation", "X|DIR",
-     "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
+     "judge the run by a part of the training {many}, as 0.1, or by others; not by the test {many}",
      TRAIN | REPORT | LR_FIND | SWEEP, .kind = VALIDATION},
     {"early-stop", "N", "end the run when N epochs have been no better than one before",
      TRAIN | SWEEP, SETTING, .setting = "stop.patience"},
@@ -121,7 +121,7 @@ static const Option options[] = {
     {"save", "F", "write the weights at the end", TRAIN | SWEEP, WORD, AT(run.save)},
     {"save-best", "F",
      "write the weights of the epoch with the best accuracy so far (without classes: loss) on the "
-     "validation or test images",
+     "validation or test {many}",
      TRAIN | SWEEP, WORD, AT(run.best)},
     {"checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD,
      AT(run.checkpoint)},
@@ -142,18 +142,18 @@ static const Option options[] = {
     {"steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH,
      NUMBER, AT(steps), 1, 1e9},
     {"only", "WHAT",
-     "measure only training, inference of one image or of many, a text that is gone on with, or "
+     "measure only training, inference of one {one} or of many, a text that is gone on with, or "
      "the layers: training, one, many, generate, layers",
      BENCH, ONE_OF, AT(bench.only),
      .words = (const char *const[]){"training", "one", "many", "generate", "layers", NULL}},
     {"many", "N",
-     "images in a large call of inference; without it, as many as fit, at most a thousand", BENCH,
+     "{many} in a large call of inference; without it, as many as fit, at most a thousand", BENCH,
      NUMBER, AT(many), 2, 1e6},
     {"cores", "N,N,...",
      "by a model, how a step would scale to so many cores; --threads are measured beside it", BENCH,
      .kind = CORES},
     {"json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json)},
-    {"count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6},
+    {"count", "N", "how many test {many} to show", PREDICT, NUMBER, AT(count), 1, 1e6},
     {"samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9},
     {"random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG,
      AT(gradcheck.random_init)},
@@ -172,9 +172,9 @@ static int write_left(char left[LEFT], const Option *option)
                     option->value ? option->value : "");
 }
 
-static void print_options(unsigned bit)
+static void print_options(unsigned bit, NetNoun noun)
 {
-    char left[LEFT];
+    char left[LEFT], help[LINE];
     int width = 0;
     for (int i = 0; i < OPTIONS; i++)
         if (options[i].commands & bit && write_left(left, &options[i]) > width)
@@ -184,7 +184,7 @@ static void print_options(unsigned bit)
         if (options[i].commands & bit) {
             write_left(left, &options[i]);
             printf("  %-*s  ", width, left);
-            net_print_folded(options[i].help, width + 4);
+            net_print_folded(net_put_noun(help, sizeof help, options[i].help, noun), width + 4);
         }
 }
 
@@ -206,9 +206,12 @@ static void print_settings(const NetSettings *settings)
 
 static void print_help(const Request *request, const Command *command)
 {
+    const NetNoun noun = net_noun(request->model);
+    char summary[LINE];
     printf("usage: %s %s [options]%s%s\n%s\n", SHOWN(program_invocation_short_name), command->name,
-           *command->operands ? " " : "", command->operands, command->summary);
-    print_options(command->bit);
+           *command->operands ? " " : "", command->operands,
+           net_put_noun(summary, sizeof summary, command->summary, noun));
+    print_options(command->bit, noun);
     if (command->bit == TRAIN)
         print_settings(&request->settings);
 }

@@ -49,7 +49,8 @@ static void print_test(const NetSession *session, const NetResult *result, int64
     char figures[NET_FIGURES_TEXT];
     net_figures_text(figures, ", ", &result->measured);
     if (result->answers == 0) {
-        printf("test loss %.6f%s (%" PRId64 " images)\n", result->loss, figures, result->images);
+        printf("test loss %.6f%s (%" PRId64 " %s)\n", result->loss, figures, result->images,
+               net_noun(session->model).many);
         return;
     }
     int64_t answers = result->answers;
@@ -66,7 +67,7 @@ static bool test(Request *request, NetSession *session, const NetData *data, Net
 {
     int64_t classes = request->model->classes;
     if (data->test.count < 1)
-        return net_fail(error, "%s has no test images", data->what);
+        return net_fail(error, "%s has no test %s", data->what, data->noun.many);
     enum { MOST = 65536 }; /* of more there is no table of mistakes */
     bool few = net_has_classes(request->model) && classes <= MOST;
     int64_t *confusion =

@@ -86,9 +86,15 @@ typedef struct NetImages {
     struct NetStream *stream; /* data/pictures.c: not all are in memory; NULL: all that are held */
 } NetImages;
 
+/* data/nouns.c: "row", "rows", "a row", "values" */
+typedef struct NetNoun {
+    const char *one, *many, *a, *values;
+} NetNoun;
+
 typedef struct NetData {
     NetImages train, test;
     char what[256];    /* "mnist in data/mnist" */
+    NetNoun noun;      /* what its examples are called */
     bool drawn;        /* by the program itself: synthetic */
     bool pictures;     /* decoded from files of pictures */
     bool unlabelled;   /* it has no targets, and nobody wants them: NetOpening.answers_only */

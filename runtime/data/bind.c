@@ -196,9 +196,10 @@ static bool check_class(const Look *look, const NetArray *array, const NetTarget
         return true;
     if (target->positions == 1)
         return net_fail(look->error,
-                        "%s labels %s image %" PRId64 " as class %" PRId64
+                        "%s labels %s %s %" PRId64 " as class %" PRId64
                         ", and the network has %" PRId64 " classes, from 0",
-                        look->what, look->split, example, value, target->classes);
+                        look->what, look->split, net_noun(look->model).one, example, value,
+                        target->classes);
     return net_fail(look->error,
                     "%s: %s of %s example %" PRId64 " has class %" PRId64 " at position %" PRId64
                     ", and the network has %" PRId64 " classes, from 0%s",
@@ -253,8 +254,8 @@ static bool refuse_shape(const Look *look, const NetArray *array, const NetTarge
     if (target->kind == NET_CLASSES && array->shape.rank == 0)
         return net_fail(look->error,
                         "the network gives a class for each of %" PRId64
-                        " positions, and %s has one for each image",
-                        target->positions, look->what);
+                        " positions, and %s has one for each %s",
+                        target->positions, look->what, net_noun(look->model).one);
     return net_fail(look->error, "%s: %s is %s for each example, and %s takes %s%s", look->what,
                     array->name, shape_text(has, array->shape),
                     target->loss ? target->loss : "the network", shape_text(takes, want), each);

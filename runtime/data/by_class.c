@@ -378,7 +378,9 @@ static bool list_all(NetByClass *files, const NetLayout *layout, const NetFileKi
     NetStrangers strangers = {0};
     const NetNames *classes = &files->classes;
     bool in_part = !layout->at_root, weights = !layout->train && opening->class_lines;
-    const char *of = weights ? opening->class_owner : "training images";
+    char trained[64];
+    net_put_noun(trained, sizeof trained, "training {many}", net_noun(opening->model));
+    const char *of = weights ? opening->class_owner : trained;
     bool good = know_classes(&files->classes, layout, kind, opening, error);
     if (good && layout->train && !opening->test_only)
         good =

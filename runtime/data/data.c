@@ -369,7 +369,7 @@ static bool read_data(NetData *data, const NetOpening *opening, NetError *error)
 bool net_data_open(NetData *data, const NetOpening *opening, NetError *error)
 {
     int rank = net_rank(), ranks = net_rank_count();
-    *data = (NetData){0};
+    *data = (NetData){.noun = net_noun(opening->model)};
     if (opening->share) {
         if (!opening->test_only)
             data->train.held = (NetHeld){1, rank, ranks};
@@ -377,7 +377,9 @@ bool net_data_open(NetData *data, const NetOpening *opening, NetError *error)
     }
     bool opened = read_data(data, opening, error) && net_fit_data(data, opening, error)
                   && net_bind_data(data, opening->model, error);
-    if (!opened)
+    if (opened)
+        data->noun = net_noun_of(opening->model, data->train.count ? &data->train : &data->test);
+    else
         net_data_close(data);
     return opened;
 }

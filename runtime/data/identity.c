@@ -36,6 +36,7 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
     NetShape shape = net_image_shape(data->train.arrays[0].shape);
     *identity = (NetIdentity){0};
     snprintf(identity->what, sizeof identity->what, "%s", data->what);
+    identity->noun = data->noun;
     identity->further = data->train.inputs[1] > 0;
     set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
     set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
@@ -57,16 +58,16 @@ static const struct Trait {
     bool digest;
     const char *otherwise;
 } traits[NET_DATA_TRAITS] = {
-    [NET_TRAIN_IMAGES] = {"data.train_images", "training images", false, NULL},
-    [NET_TEST_IMAGES] = {"data.test_images", "test images", false, NULL},
-    [NET_IMAGE_SIZE] = {"data.image_size", "pixels an image", false, NULL},
+    [NET_TRAIN_IMAGES] = {"data.train_images", "training {many}", false, NULL},
+    [NET_TEST_IMAGES] = {"data.test_images", "test {many}", false, NULL},
+    [NET_IMAGE_SIZE] = {"data.image_size", "{values} {a}", false, NULL},
     [NET_DATA_CLASSES] = {"data.classes", "classes", false, NULL},
-    [NET_TRAIN_LABELS] = {"data.train_labels", "labels of training images", true, NULL},
-    [NET_TRAIN_PIXELS] = {"data.train_pixels", "pixels of training images", true, NULL},
-    [NET_TEST_LABELS] = {"data.test_labels", "labels of test images", true, NULL},
-    [NET_TEST_PIXELS] = {"data.test_pixels", "pixels of test images", true, NULL},
-    [NET_VALIDATION_IMAGES] = {"data.validation_images", "validation images", false, "0"},
-    [NET_VALIDATION_DIGEST] = {"data.validation", "validation images", true, "0000000000000000"},
+    [NET_TRAIN_LABELS] = {"data.train_labels", "labels of training {many}", true, NULL},
+    [NET_TRAIN_PIXELS] = {"data.train_pixels", "{values} of training {many}", true, NULL},
+    [NET_TEST_LABELS] = {"data.test_labels", "labels of test {many}", true, NULL},
+    [NET_TEST_PIXELS] = {"data.test_pixels", "{values} of test {many}", true, NULL},
+    [NET_VALIDATION_IMAGES] = {"data.validation_images", "validation {many}", false, "0"},
+    [NET_VALIDATION_DIGEST] = {"data.validation", "validation {many}", true, "0000000000000000"},
 };
 
 const char *net_identity_key(int trait)
@@ -84,18 +85,18 @@ static bool is_of_labels(const struct Trait *trait)
     return trait == &traits[NET_TRAIN_LABELS] || trait == &traits[NET_TEST_LABELS];
 }
 
-/* `further`: other inputs than the first are looked at with the labels. */
-static void add(char *text, size_t size, const struct Trait *trait, bool further,
+static void add(char *text, size_t size, const struct Trait *trait, const NetIdentity *of,
                 const char *theirs, const char *ours)
 {
+    char noun[NET_IDENTITY_TEXT];
     size_t used = strlen(text);
     const char *before = used ? ", " : "";
+    net_put_noun(noun, sizeof noun, trait->noun, of->noun);
     if (trait->digest)
         snprintf(text + used, size - used, "%sother %s%s", before,
-                 further && is_of_labels(trait) ? "further inputs or " : "", trait->noun);
+                 of->further && is_of_labels(trait) ? "further inputs or " : "", noun);
     else
-        snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, trait->noun,
-                 theirs);
+        snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, noun, theirs);
 }
 
 /* Where counts differ, digests do too, and say nothing more. */
@@ -107,8 +108,7 @@ bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const
     for (int i = 0; i < NET_DATA_TRAITS; i++) {
         bool same = strcmp(theirs->texts[i], ours->texts[i]) == 0;
         if (!same && !(counts && traits[i].digest))
-            add(different, sizeof different, &traits[i], ours->further, theirs->texts[i],
-                ours->texts[i]);
+            add(different, sizeof different, &traits[i], ours, theirs->texts[i], ours->texts[i]);
         counts |= !same && !traits[i].digest;
     }
     if (!*different)

@@ -93,9 +93,9 @@ bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed
     bool text = data->train.arrays[0].slides;
     if (taken < 1 || count - taken - text < 1)
         return net_fail(error,
-                        "validation %.10g of %" PRId64 " training images leaves none to %s: give "
+                        "validation %.10g of %" PRId64 " training %s leaves none to %s: give "
                         "another part",
-                        part, count, taken < 1 ? "judge by" : "train on");
+                        part, count, data->noun.many, taken < 1 ? "judge by" : "train on");
     data->order = net_allocate((size_t)count, sizeof *data->order, error);
     if (!data->order)
         return false;
@@ -143,8 +143,8 @@ static bool same_names(const NetData *data, const NetData *other, NetError *erro
     if (!data->class_names || !other->class_names
         || strcmp(data->class_names, other->class_names) == 0)
         return true;
-    return net_fail(error, "%s has other classes than %s, whose images are trained on", other->what,
-                    data->what);
+    return net_fail(error, "%s has other classes than %s, whose %s are trained on", other->what,
+                    data->what, data->noun.many);
 }
 
 /* Its test images, or all where it is of one part. */

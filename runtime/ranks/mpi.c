@@ -313,7 +313,7 @@ static void exchange(const Desk *desk, int other, const real *send, int64_t sent
 void net_ranks_send(const NetParcel *parcels, int64_t count, int64_t bytes)
 {
     if (count > INT_MAX || bytes > INT_MAX)
-        stop("an image is larger than a message can be");
+        stop("an example is larger than a message can be");
     if (count > under_way.room) {
         free(under_way.requests);
         under_way.requests = malloc((size_t)count * sizeof *under_way.requests);

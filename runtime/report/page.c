@@ -66,6 +66,11 @@ typedef struct Page {
     bool failed;
 } Page;
 
+static NetNoun noun_of(const Page *page)
+{
+    return net_noun(page->report->model);
+}
+
 /* A file's name without its folders. */
 static const char *file_name(const char *path)
 {
@@ -332,8 +337,9 @@ static void put_matrix(Page *page, int64_t classes)
     }
     fputs("<div class=\"card\">", page->out);
     put_png(page, pixels, classes, classes, 4, "matrix");
-    fputs("<p>A row for each class, a column for what its images are taken for.</p></div>\n",
-          page->out);
+    fprintf(page->out,
+            "<p>A row for each class, a column for what its %s are taken for.</p></div>\n",
+            noun_of(page).many);
     free(pixels);
 }
 
@@ -372,7 +378,8 @@ static void put_mistakes(const Page *page, int64_t classes)
         }
     }
     if (listed == 0)
-        fputs("<tr><td class=\"left\">No image is taken for another class.</td></tr>", out);
+        fprintf(out, "<tr><td class=\"left\">No %s is taken for another class.</td></tr>",
+                noun_of(page).one);
     fputs("</table></div>\n", out);
 }
 
@@ -382,8 +389,8 @@ static void put_confusion(Page *page)
     int64_t classes = page->report->session->model->classes;
     if (!answers->confusion || answers->result.images == 0)
         return;
-    fprintf(page->out, "<h2>What is taken for what <small>%" PRId64 " %s images</small></h2>\n",
-            answers->result.images, answers->judged.name);
+    fprintf(page->out, "<h2>What is taken for what <small>%" PRId64 " %s %s</small></h2>\n",
+            answers->result.images, answers->judged.name, noun_of(page).many);
     if (classes <= CELLS) {
         put_cells(page, classes);
         return;
@@ -428,8 +435,8 @@ static void put_worst(Page *page)
             net_html(out, class_text(other, page, answer->right));
             fprintf(out, "</span> %.1f %%<br>", 100 * answer->right_share);
         }
-        fprintf(out, "<small>loss %.3f, image %" PRId64 "</small></figure>\n", answer->loss,
-                answer->image);
+        fprintf(out, "<small>loss %.3f, %s %" PRId64 "</small></figure>\n", answer->loss,
+                noun_of(page).one, answer->image);
     }
     fputs("</div>\n", out);
 }

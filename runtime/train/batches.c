@@ -57,11 +57,12 @@ static bool refuse(const NetSession *session, const NetLayer *layer, int64_t ima
         snprintf(remedy, sizeof remedy, "another --batch");
     return net_fail(error,
                     "%.100s (%s, line %d) needs more than one value in each channel to learn from, "
-                    "and %s%s of %" PRId64 " images in "
+                    "and %s%s of %" PRId64 " %s in "
                     "batches of %" PRId64 " has one: %s",
                     layer->path, layer->op, layer->line,
                     session->own_norms && net_rank_count() > 1 ? "the last rank in " : "",
-                    each ? "each step" : "the last step", images, batch, remedy);
+                    each ? "each step" : "the last step", images, net_noun(session->model).many,
+                    batch, remedy);
 }
 
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,

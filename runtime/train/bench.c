@@ -233,8 +233,8 @@ static bool open_images(Bench *bench, NetError *error)
     if (!data && !net_bind_images(&bench->images, model, "what is drawn", "training", error))
         return false;
     if (data && data->train.count < bench->batch)
-        return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch,
-                        data->what, data->train.count);
+        return net_fail(error, "a batch of %" PRId64 " %s, and %s has %" PRId64, bench->batch,
+                        net_noun(model).many, data->what, data->train.count);
     bench->order = net_allocate((size_t)bench->images.count, sizeof *bench->order, error);
     if (bench->order)
         net_shuffle(bench->order, bench->images.count, seed, 0);
@@ -269,11 +269,12 @@ static double spread_percent(NetSpread spread)
     return 100 * (spread.max - spread.min) / spread.median;
 }
 
-static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread seconds)
+static void print_rate(FILE *out, const Bench *bench, const char *what, int64_t batch,
+                       NetSpread seconds)
 {
-    fprintf(out, "%-9s  batch %4" PRId64 "  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n",
-            what, batch, (double)batch / seconds.median, seconds.median * 1e6,
-            spread_percent(seconds));
+    fprintf(out, "%-9s  batch %4" PRId64 "  %10.0f %s/s  %10.1f µs a step  spread %.0f %%\n", what,
+            batch, (double)batch / seconds.median, net_noun(bench->model).many,
+            seconds.median * 1e6, spread_percent(seconds));
 }
 
 static bool has_token(const Bench *bench)
@@ -289,11 +290,11 @@ static void print_text(const Bench *bench, FILE *out)
             model->target, bench->options->threads, bench->options->threads == 1 ? "" : "s",
             NET_REPEATS);
     if (is_wanted(bench, "training"))
-        print_rate(out, trains ? "training" : "testing", bench->batch, bench->training);
+        print_rate(out, bench, trains ? "training" : "testing", bench->batch, bench->training);
     if (is_wanted(bench, "one"))
-        print_rate(out, "inference", 1, bench->one);
+        print_rate(out, bench, "inference", 1, bench->one);
     if (is_wanted(bench, "many") && bench->many > 1)
-        print_rate(out, "inference", bench->many, bench->large);
+        print_rate(out, bench, "inference", bench->many, bench->large);
     if (has_token(bench))
         fprintf(out, "generate               %10.0f tokens/s  %10.1f µs a token spread %.0f %%\n",
                 1 / bench->token.median, bench->token.median * 1e6, spread_percent(bench->token));

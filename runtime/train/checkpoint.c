@@ -407,7 +407,7 @@ static bool check_seed(const NetTensorFile *file, const NetSettings *settings,
     if (!text || strtod(text, NULL) == seed || progress->position == 0 || !progress->shuffle)
         return true;
     return net_fail(error,
-                    "%s is of the middle of an epoch, whose images are in the order of seed %s, "
+                    "%s is of the middle of an epoch, whose order is that of seed %s, "
                     "and seed %.17g was asked "
                     "for: it can change at an epoch's end",
                     file->path, text, seed);

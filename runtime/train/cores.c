@@ -249,12 +249,15 @@ static bool open_model(Model *model, const NetCores *cores, double **alone, NetE
     return *alone != NULL;
 }
 
-static void print_scaling(const NetOnCores *results, int count, int64_t batch, FILE *out)
+static void print_scaling(const NetOnCores *results, int count, const NetJob *job, FILE *out)
 {
+    char rate[32];
+    const int64_t batch = job->batch;
+    snprintf(rate, sizeof rate, "%s/s", net_noun(job->session->model).many);
     double one = 0;
     for (int i = 0; i < count; i++)
         one = results[i].cores == 1 ? results[i].seconds : one;
-    fprintf(out, "%5s  %12s  %10s  %9s  %10s  %12s\n", "cores", "µs a step", "images/s", "× one",
+    fprintf(out, "%5s  %12s  %10s  %9s  %10s  %12s\n", "cores", "µs a step", rate, "× one",
             "efficiency", "measured, µs");
     for (int i = 0; i < count; i++) {
         const NetOnCores *on = &results[i];
@@ -319,7 +322,7 @@ bool net_cores(const NetCores *cores, NetOnCores *results, FILE *out, NetError *
         good = isfinite(results[i].seconds);
     }
     if (good) {
-        print_scaling(results, cores->count, cores->one.batch, out);
+        print_scaling(results, cores->count, &cores->one, out);
         print_waiting(&model, out);
     }
     free(alone);

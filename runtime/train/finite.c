@@ -148,9 +148,9 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
         explain(session, &batch, false,
                 "every layer's output is finite, and the loss itself overflows", where,
                 sizeof where);
-        return net_fail(
-            error, "the network's answer to images %" PRId64 " to %" PRId64 " is no number: %s",
-            first, (first + batch.count - 1), where);
+        return net_fail(error,
+                        "the network's answer to %s %" PRId64 " to %" PRId64 " is no number: %s",
+                        net_noun(session->model).many, first, (first + batch.count - 1), where);
     }
     return net_fail(error, "the network's answers are no numbers");
 }

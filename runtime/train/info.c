@@ -38,8 +38,8 @@ static void print_totals(const NetModel *model, FILE *out)
             parameters += model->parameters[i].elements;
     for (int i = 0; i < model->layer_count; i++)
         multiply_adds += model->layers[i].multiply_adds;
-    fprintf(out, "\nparameters      %" PRId64 "\nmultiply-adds   %" PRId64 " per image\n",
-            parameters, multiply_adds);
+    fprintf(out, "\nparameters      %" PRId64 "\nmultiply-adds   %" PRId64 " per %s\n", parameters,
+            multiply_adds, net_noun(model).one);
 }
 
 static void print_arena(FILE *out, const char *name, const NetProgram *program)
@@ -105,9 +105,9 @@ void net_info(const NetModel *model, FILE *out)
     fprintf(
         out,
         "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
-        "grain           %d images\n",
+        "grain           %d %s\n",
         model->name, SHOWN(model->source), model->target, model->kernels,
-        model->real_bytes == 4 ? "float32" : "float64", model->lanes);
+        model->real_bytes == 4 ? "float32" : "float64", model->lanes, net_noun(model).many);
     print_inputs(model, out);
     if (net_has_classes(model))
         fprintf(out, "classes         %" PRId64 "\n", model->classes);

@@ -415,9 +415,9 @@ static bool has_judged(const Loop *loop, const char *what, NetError *error)
     const NetJudged judged = net_judged(loop->data);
     return judged.from < judged.to
            || net_fail(error,
-                       "%s needs test images to judge by, and %s has none: --validation 0.1 takes "
-                       "some of the training images",
-                       what, loop->data->what);
+                       "%s needs test %s to judge by, and %s has none: --validation 0.1 takes "
+                       "some of the training %s",
+                       what, loop->data->noun.many, loop->data->what, loop->data->noun.many);
 }
 
 static bool prepare_stop(Loop *loop, NetError *error)
@@ -519,12 +519,12 @@ static bool prepare(Loop *loop, NetError *error)
     int64_t images = net_trained_images(loop->data), batch = loop->session->batch,
             each = batch * loop->session->passes;
     if (run->resumed && progress->train_images != images)
-        return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64,
-                        progress->train_images, loop->data->what, images);
+        return net_fail(error, "the run was on %" PRId64 " training %s, and %s has %" PRId64,
+                        progress->train_images, loop->data->noun.many, loop->data->what, images);
     progress->train_images = images;
     loop->by_class = is_by_class(loop);
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
-    net_meter_open(&loop->meter, run->quiet, run->label, loop->epochs, images);
+    net_meter_open(&loop->meter, run->quiet, run->label, loop->epochs, loop->data);
     loop->checkpoint_time = net_seconds();
     const NetSession *session = loop->session;
     if (!net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,

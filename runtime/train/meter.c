@@ -35,10 +35,16 @@ static int window_width(FILE *terminal)
     return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : WIDTH;
 }
 
-void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs, int64_t images)
+void net_meter_open(NetMeter *meter, bool quiet, const char *label, int64_t epochs,
+                    const NetData *data)
 {
     *meter = (NetMeter){
-        .live = quiet ? NULL : find_terminal(), .epochs = epochs, .images = images, .label = label};
+        .live = quiet ? NULL : find_terminal(),
+        .epochs = epochs,
+        .images = net_trained_images(data),
+        .label = label,
+        .noun = data->noun,
+    };
     meter->quiet = quiet || (label && !meter->live);
 }
 
@@ -113,7 +119,8 @@ static NetLive describe(const NetMeter *meter, int64_t epoch, int64_t done,
     snprintf(line.percent, sizeof line.percent, "  %3.0f %%", 100 * line.part);
     write_figures(line.loss, sizeof line.loss, trained, true);
     write_figures(line.others, sizeof line.others, trained, false);
-    snprintf(line.rate, sizeof line.rate, "  %s images/s", thousands(rate_text, rate));
+    snprintf(line.rate, sizeof line.rate, "  %s %s/s", thousands(rate_text, rate),
+             meter->noun.many);
     snprintf(line.left, sizeof line.left, "  ETA %s",
              clock_text(left_text, seconds_left(meter, epoch, done, rate)));
     return line;
@@ -163,8 +170,8 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     size_t width = isatty(STDOUT_FILENO) ? (size_t)window_width(stdout) : SIZE_MAX;
     NetFigures shown = epoch->trained;
     snprintf(head, sizeof head, "epoch %" PRId64 "/%" PRId64, epoch->epoch, meter->epochs);
-    snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
-             thousands(rate, epoch->images_per_second));
+    snprintf(speed, sizeof speed, "  %.1f s  %s %s/s", epoch->seconds,
+             thousands(rate, epoch->images_per_second), meter->noun.many);
     snprintf(before, sizeof before, "  %s ", epoch->split);
     net_figures_text(judged, before, &epoch->judged);
     const char *best = epoch->best ? ", the best" : "";
@@ -197,8 +204,9 @@ void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const cha
     net_meter_clear(meter);
     if (meter->quiet || meter->label)
         return;
-    printf("stopped after epoch %" PRId64 ": by the %s images none was better than epoch %" PRId64
+    printf("stopped after epoch %" PRId64 ": by the %s %s none was better than epoch %" PRId64
            " for %" PRId64 " epochs\n",
-           progress->epoch, split, progress->top_epoch, progress->epoch - progress->top_epoch);
+           progress->epoch, split, meter->noun.many, progress->top_epoch,
+           progress->epoch - progress->top_epoch);
     fflush(stdout);
 }

@@ -52,7 +52,11 @@ static bool is_of_texts(const Predictor *predictor)
 /* What a row is of. */
 static const char *noun_of(const Predictor *predictor)
 {
-    return is_of_texts(predictor) ? "text" : "image";
+    const NetImages *images = predictor->options->images;
+    const NetModel *model = predictor->session->model;
+    if (is_of_texts(predictor))
+        return "text";
+    return (images ? net_noun_of(model, images) : net_noun(model)).one;
 }
 
 /* ---------------------------------------------------------------- the answer */
@@ -886,8 +890,7 @@ static bool put_images(Predictor *predictor, NetError *error)
     bool good = true;
     for (int64_t i = 0; good && i < predictor->options->count && i < images->count; i++) {
         char title[64];
-        snprintf(title, sizeof title, "test %s %" PRId64,
-                 images->arrays[0].kind == NET_PIXELS ? "image" : "example", i);
+        snprintf(title, sizeof title, "test %s %" PRId64, noun_of(predictor), i);
         good =
             put(predictor, images, i, title, label_of(predictor->session->model, images, i), error);
     }

@@ -120,11 +120,11 @@ static bool check_model(const NetModel *model, int64_t batch, NetError *error)
     if (!net_check_processor(model, error))
         return false;
     if (model->lanes < 1 || model->lanes > NET_MAX_LANES)
-        return net_fail(error, "%s has grains of %d images; this library takes 1 to %d",
-                        model->name, model->lanes, NET_MAX_LANES);
+        return net_fail(error, "%s has grains of %d; this library takes 1 to %d", model->name,
+                        model->lanes, NET_MAX_LANES);
     if (batch < 1 || batch > INT32_MAX)
-        return net_fail(error, "a batch of %" PRId64 " images: 1 to %d are possible", batch,
-                        INT32_MAX);
+        return net_fail(error, "a batch of %" PRId64 " %s: 1 to %d are possible", batch,
+                        net_noun(model).many, INT32_MAX);
     return true;
 }
 

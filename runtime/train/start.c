@@ -80,11 +80,12 @@ static bool check_share(const NetSession *session, NetError *error)
     if (most == ranks)
         return true;
     return net_fail(error,
-                    "a batch of %" PRId64 " images is %" PRId64 " grain%s of %" PRId64
+                    "a batch of %" PRId64 " %s is %" PRId64 " grain%s of %" PRId64
                     ", which leaves nothing to do for some of %d ranks: start %d, or give "
                     "--batch %" PRId64,
-                    batch, session->max_grains, session->max_grains == 1 ? "" : "s", lanes, ranks,
-                    most, net_rank_block(session->max_grains, ranks) * ranks * lanes);
+                    batch, net_noun(session->model).many, session->max_grains,
+                    session->max_grains == 1 ? "" : "s", lanes, ranks, most,
+                    net_rank_block(session->max_grains, ranks) * ranks * lanes);
 }
 
 /* The first of the ranks that are not ready; -1: all are. */

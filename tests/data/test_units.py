@@ -128,7 +128,7 @@ def test_figures_and_answers_are_in_the_targets_units(here):
     words = ["predict", "--data", "t.csv", "--weights", "w", "--count", 20]
     run(program, *words, "-o", "p.csv", cwd=folder)
     rows = (folder / "p.csv").read_text().splitlines()
-    assert rows[0] == "image,value_0,target_0,mass,mass_target,kind,kind_probability,kind_label"
+    assert rows[0] == "row,value_0,target_0,mass,mass_target,kind,kind_probability,kind_label"
     rows = np.array([[float(cell) for cell in row.split(",")[1:]] for row in rows[1:]])
     np.testing.assert_allclose(rows[:, 0], answers["price"], 1e-5)
     np.testing.assert_allclose(rows[:, 2], answers["mass"], 1e-5)
@@ -141,7 +141,7 @@ def test_figures_and_answers_are_in_the_targets_units(here):
     assert one["target"] == [price[0]] and one["outputs"]["kind"]["label"] == kind[0]
     shown = run(program, *words[:-1], 1, cwd=folder).stdout.splitlines()
     for line, title, name, right in (
-        (shown[0], "test example 0", "price", price),
+        (shown[0], "test row 0", "price", price),
         (shown[1], "  mass", "mass", mass),
     ):
         numbers = re.fullmatch(rf"{title}: (\S+) \(target (\S+)\)", line)
@@ -157,10 +157,13 @@ def test_figures_and_answers_are_in_the_targets_units(here):
     told = run(program, "predict", *bare, "--count", 1, cwd=folder).stdout.splitlines()
     assert told[:2] == [shown[0].split(" (")[0], shown[1].split(" (")[0]] and "(" not in told[2]
     assert run(program, "predict", *bare, "--csv", cwd=folder).stdout.splitlines()[0] == (
-        "image,value_0,mass,kind,kind_probability"
+        "row,value_0,mass,kind,kind_probability"
     )
     told = run(program, "test", *bare, cwd=folder, expect=1).stderr
     assert "new.csv has no column price, which the network was trained with" in told
+    # what is a table's is said of rows
+    assert " per row\n" in run(program, "info").stdout
+    assert "go through the training rows" in run(program, "train", "--help").stdout
 
 
 def test_lr_find_is_of_the_same_loss_and_what_no_rows_are_is_told(here):

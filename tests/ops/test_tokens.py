@@ -98,10 +98,10 @@ def test_a_texts_end_or_another_text_is_judged_by(trained):
     (folder / "strange.txt").write_text("abcde fghij Z" * 9)
     words = "train", "--epochs=12"
     part = run(program, *words, "--validation=0.25", cwd=folder).stdout
-    assert " 102 training and 34 validation images" in part and "test" not in part
+    assert " 102 training and 34 validation windows" in part and "test" not in part
     assert float(part.split("validation accuracy ")[-1].split()[0]) > 90
     other = run(program, *words, "--validation=other.txt", "--save=v", cwd=folder).stdout
-    assert " 8 validation images" in other
+    assert " 8 validation windows" in other
     assert float(other.split("validation accuracy ")[-1].split()[0]) > 60
     told = run(program, *words, "--validation=strange.txt", cwd=folder, expect=1).stderr
     assert "strange.txt: byte 12 begins 'Z', which is none of the 21 characters that the" in told
