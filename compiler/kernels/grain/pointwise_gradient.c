@@ -4,19 +4,22 @@
  * Its sums run over the positions, of which every channel has many, each a line
  * of the cache: a tile of channels that went over them all would find none of
  * them there when the next tile comes.  So all tiles of a block of channels pass
- * over a stretch of positions while it is in the second cache, and their sums
- * wait in between, on the stack with what is copied: up to 350 KB.  Over the
- * positions a sum has one order, whatever the stretch.
+ * over a stretch of positions while it is in the second cache, and those of a few
+ * in channels while these are in the first.  The block's sums wait in between, on
+ * the stack with what is copied: up to 350 KB.  Its form is that with which
+ * sources and gradients are read least often.  Over the positions a sum has one
+ * order, whatever the stretch.
  */
 #include "kernels/grain/tiles.h"
 
 enum {
-    MAX_CHANNELS = 8,  /* of a tile, in and out */
-    MAX_INS = 25,      /* of a block */
-    MAX_SUMS = 2400,   /* of a block: 150 KB where a row of lanes is a cache line */
-    STRETCH = 32,      /* positions */
-    MIN_POSITIONS = 8, /* for a tile to be worth taking up and putting down its sums */
-    MIN_OUTS = 16,     /* with fewer, sources are read as seldom as can be by any tile */
+    MAX_CHANNELS = 8,        /* of a tile, in and out */
+    STRETCH_BYTES = 2 << 10, /* of a channel */
+    NEAR_BYTES = 8 << 10,    /* of sources in the first cache */
+    SUMS_BYTES = 150 << 10,  /* of a block */
+    MIN_BLOCKS = 6,          /* where threads share them */
+    MIN_POSITIONS = 8,       /* for a tile to be worth taking up and putting down its sums */
+    MIN_OUTS = 16,           /* with fewer, sources are read as seldom as can be by any tile */
     ALIKE = 256 /* planes so many lines apart, or a multiple, want the same places in a cache */
 };
 
@@ -25,9 +28,38 @@ typedef struct Pointwise {
     const Contraction *forward;
     Int positions;
     OuterTile tile, block; /* channels whose sums are kept in registers; of a block */
-    Int stretch;           /* positions that are taken together */
+    Int near;              /* in channels that are taken together, … */
+    Int stretch;           /* … and positions */
     bool copies;           /* sources are copied close together */
 } Pointwise;
+
+static bool shares_blocks(const Pointwise *pointwise)
+{
+    return pointwise->kernel->splits && pointwise->forward->groups == 1;
+}
+
+/* How many channels of sources and gradients are read, where the block is so large. */
+static Int channels_read(const Contraction *forward, OuterTile block)
+{
+    return forward->in_channels * ((forward->out_channels + block.outs - 1) / block.outs)
+           + forward->out_channels * ((forward->in_channels + block.ins - 1) / block.ins);
+}
+
+static OuterTile choose_block(const Pointwise *pointwise, Int sums)
+{
+    const Contraction *forward = pointwise->forward;
+    Int step = pointwise->tile.outs;
+    OuterTile best = {0, 0};
+    for (Int ins = pointwise->near;; ins += pointwise->near) {
+        OuterTile block = {(sums / ins / step ? sums / ins / step : 1) * step,
+                           min(ins, forward->in_channels)};
+        block.outs = min(block.outs, forward->out_channels);
+        if (!best.ins || channels_read(forward, block) < channels_read(forward, best))
+            best = block;
+        if (ins >= forward->in_channels || ins * step >= sums)
+            return best;
+    }
+}
 
 /* Stretches are all about as long. */
 static Pointwise plan(Kernel *kernel, const Contraction *forward)
@@ -35,16 +67,17 @@ static Pointwise plan(Kernel *kernel, const Contraction *forward)
     Pointwise pointwise = {.kernel = kernel,
                            .forward = forward,
                            .positions = forward->rows.positions * forward->columns.positions};
-    OuterTile tile =
+    pointwise.tile =
         choose_outer_tile(forward, (OuterTile){MAX_CHANNELS, MAX_CHANNELS}, 1, kernel->registers);
-    Int pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
+    Int row = kernel->lanes * (Int)sizeof(float), stretch = STRETCH_BYTES / row;
+    Int pieces = (pointwise.positions + stretch - 1) / stretch;
     pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
-    Int ins = MAX_INS / tile.ins * tile.ins;
-    pointwise.tile = tile;
     pointwise.copies = pointwise.positions % ALIKE == 0;
-    pointwise.block.ins = min(ins, forward->in_channels);
-    Int outs = MAX_SUMS / pointwise.block.ins / tile.outs * tile.outs;
-    pointwise.block.outs = min(outs ? outs : tile.outs, forward->out_channels);
+    Int ins = pointwise.tile.ins, near = NEAR_BYTES / (pointwise.stretch * row) / ins * ins;
+    pointwise.near = near ? near : ins;
+    Int sums = SUMS_BYTES / row, shared = forward->in_channels * forward->out_channels / MIN_BLOCKS;
+    pointwise.block =
+        choose_block(&pointwise, shares_blocks(&pointwise) ? min(sums, shared) : sums);
     return pointwise;
 }
 
@@ -108,18 +141,18 @@ static void emit_tile(const Pointwise *pointwise, OuterTile tile)
                        t * tile.ins + n);
 }
 
-/* All of the block's in channels; what no whole tile takes are the last of all. */
+/* In channels from `near` to `far`; what no whole tile takes are the last of all. */
 static void emit_ins(const Pointwise *pointwise, Int outs)
 {
     Kernel *kernel = pointwise->kernel;
     Int step = pointwise->tile.ins, rest = pointwise->forward->in_channels % step;
-    kernel_line(kernel, "int b = 0;");
-    kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", step, step);
+    kernel_line(kernel, "int b = near;");
+    kernel_line(kernel, "for (; b + %lld <= far; b += %lld) {", step, step);
     emit_tile(pointwise, (OuterTile){outs, step});
     kernel_line(kernel, "}");
     if (!rest)
         return;
-    kernel_line(kernel, "if (b < ins) {");
+    kernel_line(kernel, "if (b < far) {");
     emit_tile(pointwise, (OuterTile){outs, rest});
     kernel_line(kernel, "}");
 }
@@ -136,6 +169,16 @@ static void emit_outs(const Pointwise *pointwise)
         return;
     kernel_line(kernel, "if (a < outs) {");
     emit_ins(pointwise, rest);
+    kernel_line(kernel, "}");
+}
+
+static void emit_block(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    kernel_line(kernel, "for (int near = 0; near < ins; near += %lld) {", pointwise->near);
+    kernel_line(kernel, "const int far = near + %lld < ins ? near + %lld : ins;", pointwise->near,
+                pointwise->near);
+    emit_outs(pointwise);
     kernel_line(kernel, "}");
 }
 
@@ -159,11 +202,6 @@ static void declare_block(Kernel *kernel, const char *variable, const char *coun
 {
     kernel_line(kernel, "const int %s = (int)(%s) * %lld;", variable, number, block);
     declare_count(kernel, variable, count, all, block);
-}
-
-static bool shares_blocks(const Pointwise *pointwise)
-{
-    return pointwise->kernel->splits && pointwise->forward->groups == 1;
 }
 
 /* Blocks of in channels, and of out channels for each; or, where threads share them, pieces. */
@@ -215,7 +253,7 @@ void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
         copy_block(&pointwise);
     if (forward->bias)
         add_terms(&pointwise);
-    emit_outs(&pointwise);
+    emit_block(&pointwise);
     kernel_line(kernel, "}");
     if (forward->bias) {
         kernel_line(kernel, "if (i == 0)");
