@@ -90,6 +90,12 @@ static void add_body(const Rows *body, Text *out)
     text_add(out, body->rows.count ? " }" : "}");
 }
 
+void add_part_word(const Part *part, Text *out)
+{
+    text_add_range(out, part->word->chars,
+                   (size_t)(part->word->span.end_column - part->word->span.column));
+}
+
 void add_flat(const Statement *statement, int from, int to, Text *out)
 {
     for (int i = from; i < to; i++) {
@@ -98,8 +104,7 @@ void add_flat(const Statement *statement, int from, int to, Text *out)
         if (part->body)
             add_body(part->body, out);
         else
-            text_add_range(out, part->word->chars,
-                           (size_t)(part->word->span.end_column - part->word->span.column));
+            add_part_word(part, out);
     }
 }
 

@@ -166,10 +166,10 @@ static void print_statement(const Statement *statement, int indent, Text *out)
     for (int i = 0; i < statement->parts.count; i++) {
         const Part *part = &statement->parts.items[i];
         print_gap(statement, i, indent, out);
-        if (!part->body)
-            add_flat(statement, i, i + 1, out);
-        else
+        if (part->body)
             print_body(part->body, indent, out);
+        else
+            add_part_word(part, out);
     }
     if (statement->inferred)
         text_add(out, " %s", statement->inferred);

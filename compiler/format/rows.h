@@ -87,6 +87,8 @@ bool is_bodied(const Statement *statement); /* has a { } with something in it */
 /* columns.c */
 int width_of(const char *text); /* in columns */
 /* The statement's parts [from, to) on one line. */
+/* … a part that is no body, without the gap before it. */
+void add_part_word(const Part *part, Text *out);
 void add_flat(const Statement *statement, int from, int to, Text *out);
 /* Whether a space stands before parts[at], of a line that begins at `from`. */
 bool is_spaced(const Statement *statement, int at);
