@@ -526,8 +526,9 @@ void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64
                       int64_t end);
 void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to);
 
-/* Where the clip is adaptive, all units are measured before any of the gradient is changed: a step's
- * whole gradient, and in the second gradient[0 … to - from) that of the weights from `from` on. */
+/* Where the clip is adaptive, all units are measured before any of the gradient is changed: in the
+ * first a step's whole gradient, in the second gradient[0 … to - from) that of the weights from
+ * `from` on. */
 bool net_units_open(NetOptimizer *optimizer, const NetModel *model, NetError *error);
 void net_units_close(NetOptimizer *optimizer);
 void net_units_measure(const NetOptimizer *optimizer, const real *weights, const real *gradient,

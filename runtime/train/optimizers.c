@@ -332,7 +332,7 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
 }
 
 /* The rates of a group; of a layer that is not adapted, the plain ones.  Layers before the last are
- * slower by what `layer_decay` says: Bao et al. 2022, "BEiT", as timm's param_groups_layer_decay. */
+ * slower by what `layer_decay` says: Bao et al. 2022, "BEiT", as timm has it. */
 static NetRates rates_of(const NetOptimizer *optimizer, int group, int layer, bool adapts)
 {
     NetRates rates = optimizer->rates;

@@ -3,11 +3,11 @@
  *
  *   clip adaptive=…      Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without
  *                        Normalization", section 4; as timm's adaptive_clip_grad computes it
- *   group … max_norm=…   Srivastava et al. 2014, "Dropout", section 5.1; as torch.renorm computes it
+ *   group … max_norm=…   Srivastava et al. 2014, "Dropout", section 5.1; as torch.renorm has it
  *
  * A unit is what makes one output: a row of the first axis of a parameter that has several, and all
- * of one that has one.  Its sum of squares is made by one thread in the order of its elements, so no
- * number of threads is in a result.
+ * of one that has one.  Its sum of squares is made by one thread in the order of its elements, so
+ * no number of threads is in a result.
  */
 #include "runtime.h"
 

@@ -89,9 +89,7 @@ def test_long_arguments_break_after_commas():
 
 def test_a_setting_that_breaks_begins_in_the_column_of_the_others():
     words = ", ".join("random_resized_crop(224)" for _ in range(6))
-    lines = formatted(
-        f"train {{\n    augment {words}\n    optimizer sgd(lr=0.1)\n}}\n"
-    ).splitlines()
+    lines = fmt(f"train {{\n    augment {words}\n    optimizer sgd(lr=0.1)\n}}\n").splitlines()
     assert lines[1].startswith("    augment   random") and len(lines) == 5
 
 

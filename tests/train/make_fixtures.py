@@ -214,7 +214,7 @@ def advance(scheduler, epoch, mode):
 
 
 def clip_adaptively(weight, factor, eps=1e-3):
-    """The gradient's, as timm.utils.agc.adaptive_clip_grad: norms are over all axes but the first."""
+    """The gradient's, as timm.utils.agc.adaptive_clip_grad: norms over all axes but the first."""
     largest = weight.detach().norm(2, dim=1, keepdim=True).clamp(min=eps) * factor
     norm = weight.grad.norm(2, dim=1, keepdim=True)
     clipped = weight.grad * (largest / norm.clamp(min=1e-6))

@@ -208,8 +208,8 @@ def test_every_argument_is_compared(part):
     )
 
 
-# Arguments that are the same code for all of a part, some case has each; and which figure is given to
-# a schedule, of which test_recipe.py says more.
+# Arguments that are the same code for all of a part, some case has each; and which figure is given
+# to a schedule, of which test_recipe.py says more.
 EVERYWHERE = {"schedule": {"warmup_decay", "monitor"}}
 
 
