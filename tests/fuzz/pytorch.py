@@ -491,8 +491,9 @@ def of_kind(numbers, kind):
     }
 
 
-def constants_of(c_text):
-    """{layer: values} of those whose values are no single number: tables of the emitted C."""
+def constants_of(c_text, dump):
+    """{layer: values} of those whose values are no single number: tables of the emitted C.  Of a
+    block that is used again the constants have the names of its first use."""
     tables = {
         name: [float(word) for word in values.split(",")]
         for name, values in re.findall(
@@ -500,7 +501,9 @@ def constants_of(c_text):
         )
     }
     uses = re.findall(r"\b(values\w*) /\* weight: (\S+)\.weight \*/", c_text)
-    return {layer: tables[name] for name, layer in uses}
+    named = {path: tables[name] for name, path in uses}
+    layers = re.findall(r"forward constant\(.* -> (\S+) \[.*\n {8}(\S+)\.weight ", dump)
+    return {layer: named[path] for layer, path in layers if path in named}
 
 
 def told_apart(what, ours, theirs, size, tolerance):
@@ -523,7 +526,7 @@ class Case:
         self.functions = functions_of(text)
         self.own = losses_of(text, self.functions)
         self.numbers = read_numbers(folder / f"n{seed}.numbers")
-        self.constants = constants_of((folder / f"{seed}.reference.c").read_text())
+        self.constants = constants_of((folder / f"{seed}.reference.c").read_text(), self.dump)
         whole_numbers = re.search(r"^    input .* of \d+", text, re.M)
         elements = int(np.prod(self.graph.shape))
         images = torch.tensor(self.numbers["images 0"]).reshape(-1, elements)

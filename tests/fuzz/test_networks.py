@@ -172,16 +172,19 @@ VIEWS_BETWEEN = [
     "conv2d(4, 3, padding=1);  batch_norm2d;  relu;  reshape([2, 6, 9]);  "
     "conv2d(5, 3, padding=1);  batch_norm2d;  relu",
 ]
+# Slopes that are drawn in training: what is answered in inference is not what is trained.
+DRAWN_SLOPES = "conv2d(4, 3, padding=1);  rrelu"
 
 
-def test_a_view_between_two_layers(tmp_path):
-    for seed, layers in enumerate(VIEWS_BETWEEN):
+def test_a_view_between_two_layers_and_drawn_slopes(tmp_path):
+    texts = [*VIEWS_BETWEEN, DRAWN_SLOPES]
+    for seed, layers in enumerate(texts):
         (tmp_path / f"{seed}.net").write_text(
             f"network n{seed} {{\n input [4, 9, 3]\n {layers}\n flatten\n linear(5)\n}}\n"
             'train { data "images"; loss cross_entropy; optimizer sgd(lr=0.01); batch 19; '
             "epochs 1 }\n"
         )
-    compare(tmp_path, "f64", {seed: build(tmp_path, seed) for seed in range(len(VIEWS_BETWEEN))})
+    compare(tmp_path, "f64", {seed: build(tmp_path, seed) for seed in range(len(texts))})
 
 
 # ------------------------------------------------- the checker's own checks
