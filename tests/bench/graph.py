@@ -13,7 +13,8 @@ NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*)\))?(?: of (.+?))? -> (\S+) \[(
 LOSS = re.compile(r" *\d+  forward (\w+)(?: times (\S+))? loss[^( ]*(?:\((.*)\))? of ([^;]+)")
 PARAMETER = re.compile(r" {8}(\S+) \[([\d, ]*)\] (\w+) ([^,]+(?:, -?[\d.e-]+)?)")
 MADE = re.compile(r" {8}(\S+) \[([\d, ]*)\] made of (.+)")
-HEADER = re.compile(r"graph (\S+): (\S+) \[([\d, ]*)\] -> (\S+)")
+HEADER = re.compile(r"graph (\S+): (\S+) \[([\d, ]*)\](.*) -> (\S+)")
+INPUT = re.compile(r", (\S+) \[([\d, ]*)\]")
 OUTPUT = re.compile(r"output (\S+) = (\S+) \[")
 
 
@@ -21,7 +22,7 @@ class Parameter(NamedTuple):
     path: str  # PyTorch's name
     shape: tuple  # PyTorch's
     kind: str  # trained, buffer or counter
-    initial: tuple  # ("uniform", low, high), ("normal", mean, deviation) or ("constant", value)
+    initial: tuple  # ("uniform", low, high), ("normal", mean, deviation) or ("constant", value), …
     made_of: tuple = ()  # paths of the parameters that it is computed of
 
 
@@ -49,6 +50,7 @@ class Graph(NamedTuple):
     layers: list  # in the order of their computation
     losses: list
     outputs: list  # tensors' names, of those that the network names as outputs
+    further: dict  # {name: shape} of the inputs behind the first one
 
 
 def dimensions(text):
@@ -99,15 +101,16 @@ def arguments(text, specifications):
 
 def initial(text):
     kind, *numbers = text.replace(" to ", " ").replace(",", " ").split()
-    if kind not in ("uniform", "normal"):
+    if re.match(r"-?\d", kind):
         kind, numbers = "constant", [kind]
-    return (kind, *map(float, numbers))
+    return (kind, *(float(word) for word in numbers if re.match(r"-?\d", word)))
 
 
 def parse(text, operators):
     """The Graph of what `netc --dump=graph` prints; `operators`: {name: its arguments}."""
     header = HEADER.match(text)
-    graph = Graph(header[1], header[2], dimensions(header[3]), header[4], [], [], [])
+    further = {name: dimensions(shape) for name, shape in INPUT.findall(header[4])}
+    graph = Graph(header[1], header[2], dimensions(header[3]), header[5], [], [], [], further)
     for line in text.splitlines():
         if node := NODE.match(line):
             op, written, inputs, output, shape = node.groups()

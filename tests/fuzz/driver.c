@@ -227,7 +227,8 @@ static bool evaluates_as_it_trains(const NetModel *model)
 {
     return !has_setting(model, "loss.2") && !has_layer(model, "batch_norm")
            && !has_layer(model, "instance_norm") && !strstr(model->structure, "drop")
-           && !has_layer(model, "noise"); /* attention drops, too, and recurrent layers do */
+           && !has_layer(model, "noise") /* attention drops, too, and recurrent layers do */
+           && !has_layer(model, "rrelu");
 }
 
 /* Images of the batch that was just tested with these logits, each alone.  What

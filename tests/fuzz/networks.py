@@ -77,6 +77,22 @@ STRAIGHT = {
 }
 # Those of cosines take the values of a vector of length 1.
 BOUNDS = {**STRAIGHT, "arcface": ["tanh", "normalize"], "cosface": ["tanh", "normalize"]}
+# What netc's library has, and numbers for it: no jump lies where rounding would cross it.
+LIBRARY = {
+    **{name: {} for name in "hardsigmoid logsigmoid mish selu softsign tanhshrink".split()},
+    **{name: {} for name in "quick_gelu squared_relu".split()},
+    "celu": {"alpha": (0.7, 2)},
+    "hardtanh": {"min_val": (-0.7,), "max_val": (0.4, 2)},
+    "softplus": {"beta": (0.5, 2), "threshold": (20, 30)},
+    "softshrink": {"lambd": (0.3,)},
+    "swish": {"beta": (0.5, 2)},
+    "threshold": {"threshold": (0,)},
+}
+# A call and what stands in it; its values, one by one.
+CALL = re.compile(r"(?<![\w.])(\w+)\(((?:[^()]|\([^()]*\))*)\)")
+VALUES = re.compile(r"(?:\[[^\]]*\]|\([^)]*\)|[^,\[(])+")
+# Lists that one number cannot stand for, or stands for something else.
+WHOLE_LISTS = {"pad", "normalized_shape"}
 # Of several named outputs, and how many.
 OF_OUTPUTS = {"triplet": 3, "contrastive": 2, "cosine": 2}
 # Whose width is asserted, and not the channels.
@@ -108,6 +124,14 @@ def call(name, *positional, **named):
     return f"{name}({', '.join(words)})" if words else name
 
 
+def same_number(word, other):
+    """Whether both are the same value, as far as they say one."""
+    try:
+        return word == other or float(word) == float(other)
+    except (TypeError, ValueError):
+        return False
+
+
 def text(value):
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -133,6 +157,7 @@ class Scope:
         self.tensors = []  # (name, shape)
         self.is_whole = False  # the network's own: not a block's, nor a branch's
         self.tokens = None  # the input's name, length and how many numbers there are, of an image
+        self.inputs = 0  # of the network; none where there is one alone, which needs no name
 
 
 class Writer:
@@ -152,8 +177,13 @@ class Writer:
         self.turn = seed // max(len(drawn), 1)  # it was so often the favourite before
         self.eager = False  # its arguments are being drawn
         self.losses = []  # further lines of the train section
+        self.aim = None  # the main loss and what stands before it, where the ending says so
         self.own_losses = []  # (name, how many outputs, its target, whether it has a number)
         self.bounds = []  # what follows the last layer
+        self.uses = set()  # (operator, number of axes) of what was drawn
+        self.library = False  # its activations are taken in
+        self.of_arrays = False  # data of any shapes, which no folder of images has
+        self.shape = None  # the first input's; None of whole numbers
 
     # ------------------------------------------------------------- drawing
 
@@ -235,7 +265,7 @@ class Writer:
             named["groups"] = groups
         if mode != "zeros" and padding != 0 or self.eager or self.chance(0.01):
             named["padding_mode"] = mode
-        if padding == 0 and self.chance(0.1):
+        if padding == 0 and self.chance(0.2):
             named["padding"] = "valid"
         named |= self.parametrization()
         if self.chance(0.3):
@@ -386,7 +416,9 @@ class Writer:
 
     def zero_pad2d(self, shape):
         left, right, top, bottom = (self.pick(-1, 0, 0, 1, 2, 3) for _ in range(4))
-        return call("zero_pad2d", [left, right, top, bottom]), (
+        alike = left == top == 1  # one number for all sides, without a draw of its own
+        right, bottom = (1, 1) if alike else (right, bottom)
+        return call("zero_pad2d", 1 if alike else [left, right, top, bottom]), (
             shape[0],
             shape[1] + top + bottom,
             shape[2] + left + right,
@@ -450,6 +482,10 @@ class Writer:
     def sides(self, shape, axes, mode):
         """Numbers before and behind the last axes, the last first, and the shape then."""
         pads, out = [], list(shape)
+        least = min({"reflect": size - 1, "circular": size}.get(mode, 3) for size in shape[-axes:])
+        if self.chance(0.15):  # as many on all sides
+            ends = self.random.randint(0, min(least, 3))
+            return [ends] * 2 * axes, (*out[:-axes], *(size + 2 * ends for size in out[-axes:]))
         for axis in range(len(shape) - 1, len(shape) - 1 - axes, -1):
             size = shape[axis]
             most = min({"reflect": size - 1, "circular": size}.get(mode, 3), 3)
@@ -596,7 +632,9 @@ class Writer:
             return self.attention(shape)
         heads = self.random.randint(1, shape[-1] // 2)
         width = shape[-1] // heads // 2 * 2
-        named = {"head_width": width, **self.some(pairs=("interleaved", "halves"))}
+        divided = width * heads == shape[-1] and self.other.random() < 0.5
+        named = {} if divided else {"head_width": width}
+        named = {**named, **self.some(pairs=("interleaved", "halves"))}
         if self.other.random() < 0.3:
             named["base"] = self.other.choice((100, 2.5))
         if width > 2 and self.other.random() < 0.3:
@@ -882,7 +920,7 @@ class Writer:
         for _ in range(10 if len(shape) in op["ranks"] else 0):
             statement, out = self.use(op, shape)
             if op["name"] in statement and all(size > 0 for size in out) and self.fits(out):
-                found, self.favourite = (statement, out), None
+                found, self.favourite = self.noted(op, shape, statement, out), None
                 break
         self.eager = False
         return found
@@ -899,8 +937,14 @@ class Writer:
             (op,) = self.random.choices(rows, [self.weight(op) for op in rows])
             statement, out = self.use(op, shape)
             if all(size > 0 for size in out) and self.fits(out):
-                return statement, out
+                return self.noted(op, shape, statement, out)
         return favoured or ("relu", shape)
+
+    def noted(self, op, shape, statement, out):
+        """(statement, shape), of which is kept that the operator was drawn."""
+        if re.search(rf"\b{op['name']}\b", statement):
+            self.uses.add((op["name"], len(shape)))
+        return statement, out
 
     @staticmethod
     def fits(shape):
@@ -1092,7 +1136,10 @@ class Writer:
         }
         grid = ["flatten", call("linear", count), call("reshape", [*size, axes])]
         if self.chance(0.5):
-            affine = call("affine_grid", size, align_corners=self.chance(0.5))
+            flags = self.some(align_corners=(True, False))
+            affine = self.pick(
+                call("affine_grid", size, **flags), call("affine_grid", size=size, **flags)
+            )
             count = axes * (axes + 1)
             grid = ["flatten", call("linear", count), call("reshape", [axes, axes + 1]), affine]
         branches = self.braces("branch", []) + self.braces("branch", grid)
@@ -1259,7 +1306,8 @@ class Writer:
         if kind == "parameter":
             return f"parameter({text(shape)}, {self.initialiser()}) as {self.name('own')}"
         if kind == "noise":
-            return f"noise({text(shape)}, {self.pick('normal(std=0.2)', 'uniform(0.2, 0.4)')})"
+            drawn = self.pick("normal", "normal(std=0.2)", "uniform(0.2, 0.4)")
+            return f"noise({text(shape)}, {drawn})"
         count = 1
         for size in shape:
             count *= size
@@ -1352,6 +1400,141 @@ class Writer:
         ]
         return shape
 
+    # ------------------------------------------- several tensors and inputs
+
+    def signature(self, shape):
+        """Names for its axes, and the shape as they say it."""
+        return text(list("n" if len(shape) == 1 else "cdhw"[: len(shape)])).replace("'", "")
+
+    def streams(self, scope, lines, shape, depth):
+        """A block of two tensors that gives two, which are joined or handed on."""
+        name, left, right = (self.name(prefix) for prefix in ("Block", "left", "right"))
+        inner = Scope()
+        inner.tensors = [("a", shape), ("b", shape)]
+        first, _ = self.body(inner, shape, depth + 1, shape)
+        second, _ = self.body(inner, shape, depth + 1, shape)
+        sides = self.pick("", self.signature(shape), text(shape))
+        takes = f" {sides or '[' + ', '.join('_' * len(shape)) + ']'} as "
+        gives = f" -> {sides}, {sides}" if sides and self.chance(0.6) else ""
+        joined = self.pick(
+            "add(l)", "concat(l);  " + self.mixing(shape, shape[0], 1), "mul(l);  tanh"
+        )
+        inside = [
+            *self.pick(["from a"], ["add", "from a"], ["add"]),
+            *first,
+            "identity as l",
+            "from b",
+            *second,
+            *([joined] if self.chance(0.5) else []),
+            f"{self.activation()} as r",
+            self.pick("from (l, r)", "from (r, l)"),
+        ]
+        self.blocks += self.braces(f"block {name}{takes}a,{takes}b{gives}", inside) + [""]
+        return self.streamed(scope, lines, shape, depth, name, (left, right))
+
+    def streamed(self, scope, lines, shape, depth, name, sides):
+        """Such a block is used: of a chain of two, or with one that is an argument."""
+        left, right = sides
+        other, _ = self.body(self.inner(scope), shape, depth + 1, shape)
+        lines += [f"identity as {left}", *other, f"{self.activation()} as {right}"]
+        one, two = self.name("one"), self.name("two")
+        results = f" as {self.name('both')} ({one}, {two})"
+        lines += self.pick(
+            [f"from ({left}, {right})", name + results],
+            [f"from {left}", f"{name}({right}){results}"],
+            [f"from {left}", f"{name}(b={right}){results}"],
+            [f"from ({left}, {right})"]
+            + self.braces(f"repeat {self.random.randint(1, 2)}", [name])
+            + [name + results],
+            self.braces(name, self.braces("branch", []) + self.braces("branch", [f"from {left}"])),
+        )
+        if not lines[-1].endswith(results):
+            lines.append(self.pick("add", "mul"))
+            return shape
+        kind = self.pick("add", "mul", "concat")
+        lines += self.pick(
+            [kind], [f"from {one}", f"{kind}({two})"], [f"from {two}", f"{kind}({one})"]
+        )
+        scope.tensors += [(one, shape), (two, shape)]
+        return (2 * shape[0], *shape[1:]) if kind == "concat" else shape
+
+    def fed(self, scope, lines, shape, depth):
+        """A further input, of numbers or of whole ones, whose chain is joined."""
+        left, name = self.name(), self.name("input")
+        if scope.inputs > 4:
+            return self.named(scope, lines, shape, depth)
+        scope.inputs += 1
+        lines.append(f"identity as {left}")
+        if self.chance(0.25):
+            length, numbers, width = (self.random.randint(1, most) for most in (8, 20, 6))
+            given, begun = (length, width), call("embedding", width, **self.embedding(numbers))
+            lines += [f"input [{length}] of {numbers} as {name}", begun]
+        else:
+            given = self.pick(shape, self.any_shape(), (self.random.randint(1, 9),))
+            lines.append(f"input {text(given)} as {name}")
+            scope.tensors.append((name, given))
+        rest, _ = self.body(self.inner(scope), given, depth + 1, shape)
+        kind = self.pick("add", "concat", "mul")
+        lines += rest + [f"{kind}({left})"]
+        return (2 * shape[0], *shape[1:]) if kind == "concat" else shape
+
+    # ---------------------------------------------- values, and what takes them
+
+    def whole(self, value):
+        """An expression of a whole number that is this one."""
+        return self.pick(
+            f"{value + 3} - 3",
+            f"{2 * value + 1} // 2",
+            f"max({value}, {self.random.randint(1, value)})",
+            f"{value} if 3 > 2 else {value + 1}",
+            f"ceil({2 * value - 1}/2)",
+            f"abs(-{value})",
+            f"({7 * value + 3} - 3)/7",
+            f"min({value + 2}, 2*{value}) - min(2, {value})",
+            f"floor({2 * value + 1}/2)",
+            f"round({4 * value + 1}/4)",
+            f"{value} + {12 * value} % {value}",
+            f"pow({value}, 2) // {value}",
+        )
+
+    def valued(self, scope, lines, shape, depth):
+        """A value with a name is a layer's channels."""
+        out, name = self.channels(), self.name("k")
+        lines += [f"let {name} = {self.whole(out)}", self.mixing(shape, name)]
+        return (out, *shape[1:])
+
+    def generic(self, scope, lines, shape, depth):
+        """A block whose shapes are calculated of what it is given."""
+        name, factor = self.name("Block"), self.random.randint(1, 3)
+        deep, out = self.chance(0.5), factor * shape[0]
+        symbols = ["n"] if len(shape) == 1 else list("cdhw"[: len(shape)])
+        halved = len(shape) > 1 and self.chance(0.6)
+        sizes = [f"ceil({axis}/stride)" for axis in symbols[1:]] if halved else symbols[1:]
+        more = dict(stride="stride", padding="3 // 2") if halved else {}
+        sizes = ", ".join([f"width*{symbols[0]}", *sizes])
+        layer = self.mixing(shape, f"width*{symbols[0]}", 3 if halved else 1, **more)
+        self.blocks += self.braces(
+            f"block {name}(width, act, deep=false{', stride=2' * halved}) "
+            f"[{', '.join(symbols)}] -> [{sizes}]",
+            [layer, *self.braces("if deep", ["act"]), self.pick("act", "tanh")],
+        ) + [""]
+        act = self.random.choice(self.valued_activations())
+        more = {"deep": True} if deep else self.some(deep=(False,))
+        lines.append(call(name, factor, act, **more))
+        return (out, *((side + 1) // 2 if halved else side for side in shape[1:]))
+
+    def valued_activations(self):
+        """Activations as values: an operator, one with arguments, or a function."""
+        of_one = [name for name, tensors, _ in self.functions if tensors == 1]
+        return [self.activation(), "leaky_relu(0.2)", "gelu(approximate=tanh)", *of_one]
+
+    def taken(self, scope, lines, shape, depth):
+        """A function of netc's library."""
+        self.library = True
+        name, numbers = self.pick(*LIBRARY.items())
+        lines.append(call(name, **self.some(**numbers)) if numbers else name)
+        return shape
+
     # ------------------------------------------------------------- outputs
 
     def auxiliary(self, scope, lines, shape, depth):
@@ -1394,7 +1577,8 @@ class Writer:
         named = self.of_loss(loss)
         if loss == "ctc":
             named = self.some(blank=(1,)) | {"length": 2, "zero_infinity": True}
-            line = f"{call(loss, **named)}, output={names[0]}"
+            first = [named.pop("length")] if self.other.random() < 0.5 else []
+            line = f"{call(loss, *first, **named)}, output={names[0]}"
         else:
             named |= self.some(margin=(0.3,)) if loss == "cosine" else {}
             line = call(loss, *names, **named)
@@ -1529,6 +1713,8 @@ class Writer:
         out = least if covers and self.chance(0.5) else list(shape[1:])
         named = {} if out == least and self.chance(0.7) else {"output_size": out}
         words = dict(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+        if "output_size" in named and out[0] == out[1] and self.chance(0.5):
+            named["output_size"] = out[0]
         named |= words if self.chance(0.3) else {}
         lines += [f"{pool} as {name}", *between, call("max_unpool2d", name, **named)]
         return (shape[0], *out)
@@ -1573,8 +1759,16 @@ class Writer:
             f"log(1 + exp({inner()}))",
             f"sqrt(0.1 + pow({inner()}, 2))",
             f"log1p(abs({inner()}))",
+            f"expm1(min({inner()}, 0.8))",
+            self.pick(f"clamp({inner()}, min=-1.1)", f"clamp({inner()}, max=0.9)"),
+            self.used_function(inner),
             f"({inner()} if {x} > 0.1371 or not {x} >= -2.713 else {inner()})",
         )
+
+    def used_function(self, inner):
+        """One of the program's, of one tensor, in another."""
+        known = [name for name, tensors, _ in self.functions if tensors == 1]
+        return f"{self.pick(*known)}({inner()})" if known else f"cos({inner()})"
 
     def function(self, tensors):
         """The name of one of so many tensors, and how it is called: mostly a new one."""
@@ -1586,9 +1780,11 @@ class Writer:
             names = self.random.sample(["x", "y", "z", "h", "t"], tensors)
             value = self.element(names, self.random.randint(1, 3))
             value = "0.5*(" + " + ".join([value, *names]) + ")"  # all of them matter
-            numbered = "k" in value.replace("tanh", "")
-            head = f"function {name}({', '.join(names)}{', k=1.5' if numbered else ''})"
-            self.blocks.append(f"{head} = {value}")
+            numbered = re.search(r"\bk\b", value) is not None
+            chosen = self.chance(0.2)
+            value = f"{value} if bent else 0.7*{names[0]}" if chosen else value
+            more = ", k=1.5" * numbered + ", bent=true" * chosen
+            self.blocks.append(f"function {name}({', '.join(names)}{more}) = {value}")
             self.functions.append((name, tensors, numbered))
         if not numbered or self.chance(0.3):
             return name
@@ -1697,9 +1893,15 @@ class Writer:
                 (self.bilinear, 0.5),
                 (self.joined_along, 1),
                 (self.sampled, 0.5),
+                (self.streams, 1),
+                (self.valued, 0.7),
+                (self.generic, 1),
+                (self.taken, 1),
             ]
         if depth < 3 and scope.tokens:
             structures += [(self.embedded, 2)]
+        if depth == 0 and scope.inputs:
+            structures += [(self.fed, 3)]
         if depth == 0 and scope.is_whole:
             structures += [(self.auxiliary, 1.5), (self.told, 0.5), (self.compared, 0.5)]
         if len(shape) == 3:
@@ -1733,7 +1935,14 @@ class Writer:
     def input_shape(self):
         rank = self.pick(1, 2, 2, 4, 4, *[3] * 6)
         if self.favourite and self.chance(0.8):
-            rank = self.pick(*table()[self.favourite]["ranks"])
+            ranks = table()[self.favourite]["ranks"]  # one after the other, as it comes again
+            rank = ranks[self.turn % len(ranks)] if self.chance(0.7) else self.pick(*ranks)
+        return self.shape_of_rank(rank)
+
+    def any_shape(self):
+        return self.shape_of_rank(self.pick(1, 2, 3, 3, 4))
+
+    def shape_of_rank(self, rank):
         if rank == 1:
             return (self.random.randint(1, 90),)
         sides = [self.random.randint(1, MAX_SIDE[rank]) for _ in range(rank - 1)]
@@ -1771,6 +1980,34 @@ class Writer:
             alpha=(0.9, 0.5), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False)
         )
 
+    def nadam(self):
+        return self.eps() | self.some(
+            betas=((0.8, 0.99),),
+            momentum_decay=(0.01,),
+            weight_decay=(0.01, 0.2),
+            decoupled_weight_decay=(True, False),
+        )
+
+    def radam(self):
+        return self.eps() | self.some(weight_decay=(0.01,), decoupled_weight_decay=(True, False))
+
+    def adamax(self):
+        return self.eps() | self.some(betas=((0.8, 0.99),), weight_decay=(0.01,))
+
+    def adagrad(self):
+        return self.eps() | self.some(
+            lr_decay=(0.1,), weight_decay=(0.01,), initial_accumulator_value=(0.1,)
+        )
+
+    def adadelta(self):
+        return self.eps() | self.some(rho=(0.5,), weight_decay=(0.01,))
+
+    def lamb(self):
+        """Always with a decay: it scales a step to its weights, and so one that is nothing but
+        rounding, as of a bias before a norm.  (lars is never drawn: it takes a gradient that is
+        nothing in another way than one that is rounding.  Nor is lion, which takes its sign.)"""
+        return self.eps() | {"weight_decay": self.pick(0.1, 0.5)}
+
     def schedule(self):
         counted = self.some(warmup=(1, 2), by=("epoch", "step"))
         if self.chance(0.3):
@@ -1793,6 +2030,11 @@ class Writer:
             call("multi_step", self.pick([1], [1, 2]), **self.some(gamma=(0.5,)), **counted),
             call("exponential", self.pick(0.5, 0.9), **counted),
             call("cosine", **self.some(T_max=(3, 7), eta_min=(0.001,)), **counted),
+            call("linear", **self.some(start_factor=(0.5,), total_iters=(2, 5)), **counted),
+            call("polynomial", **self.some(power=(2,), total_iters=(3,)), **counted),
+            call("inverse_sqrt", timescale=self.pick(1, 3), **counted),
+            call("cosine_warm_restarts", self.pick(1, 2), **self.some(T_mult=(2,)), **counted),
+            call("plateau", **self.some(patience=(0, 2), factor=(0.5,))),
         )
 
     def initialisers(self):
@@ -1810,7 +2052,7 @@ class Writer:
             call("xavier_uniform", **self.some(gain=(2,))),
         ]
         lines = [
-            f'"head.weight", {self.pick(fans, *xavier)}',
+            f'"head.weight", {self.pick(fans, *xavier, "orthogonal(gain=0.7)")}',
             f'"*.bias", {self.pick("normal(std=0.1)", "uniform(-0.1, 0.2)", "constant(0.1)")}',
             f'"*.weight", {self.pick("normal(0.1, 0.2)", "uniform(-0.3, 0.3)")}',
         ]
@@ -1835,7 +2077,9 @@ class Writer:
         """Some of a loss's arguments.  Of one output a cosine has no margin."""
         drawn = {
             "bool": lambda argument: self.other.choice((True, False)),
-            "int": lambda argument: self.other.choice((1, 2)),
+            "int": lambda argument: self.other.choice(
+                (1, 2, -100) if argument["minimum"] < 0 else (1, 2)
+            ),
             "real": lambda argument: self.other.choice(
                 [real for real in (0.3, 0.7, 1.5, 3) if real >= argument.get("minimum", real)][:2]
             ),
@@ -1850,11 +2094,14 @@ class Writer:
 
     def train(self, flat, tokens):
         optimizer, draw = self.pick(
-            ("sgd", self.sgd),
-            ("sgd", self.sgd),
-            ("adam", self.adam),
-            ("adamw", self.adam),
-            ("rmsprop", self.rmsprop),
+            *[("sgd", self.sgd)] * 4,
+            *[("adam", self.adam), ("adamw", self.adam), ("rmsprop", self.rmsprop)] * 2,
+            ("nadam", self.nadam),
+            ("radam", self.radam),
+            ("adamax", self.adamax),
+            ("adagrad", self.adagrad),
+            ("adadelta", self.adadelta),
+            ("lamb", self.lamb),
         )
         loss = "cross_entropy" + (
             f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
@@ -1866,11 +2113,25 @@ class Writer:
         own = self.own_line(0.1)
         if own and loss.startswith("cross_entropy"):
             loss, self.bounds = own, ["tanh"]
+        if self.aim:
+            loss, self.bounds = self.aim
+        if self.aim or self.of_arrays:
+            loss = loss if "target=" in loss or self.targetless(loss) else f"{loss}, target=main"
+            self.losses = [
+                line if "target=" in line or self.targetless(line) else f"{line}, target=classes"
+                for line in self.losses
+            ]
         schedule = self.schedule() if self.chance(0.6) else ""
+        if optimizer in ("adagrad", "adadelta") and schedule.startswith("one_cycle"):
+            schedule = "cosine"  # they have no momentum for it to move
         lines = [
-            "data      synthetic" if tokens else 'data      "images"',
+            'data      arrays("folder")'
+            if self.of_arrays
+            else "data      synthetic"
+            if tokens
+            else 'data      "images"',
             f"loss      {loss}",
-            *(self.losses if flat else []),
+            *(self.losses if flat or self.of_arrays else []),
             f"optimizer {call(optimizer, lr=self.pick(0.001, 0.002), **draw())}",
             *([f"schedule  {schedule}"] if schedule else []),
             *(
@@ -1886,9 +2147,39 @@ class Writer:
             "train {",
             *("    " + line for line in lines),
             *self.initialisers(),
-            *self.groups("one_cycle" not in schedule),
+            *(self.groups("one_cycle" not in schedule) if optimizer != "lamb" else []),
             "}",
         ]
+
+    @staticmethod
+    def targetless(line):
+        """One of the program's own, which says itself what it is held against, or nothing."""
+        return re.match(r"(loss +)?(own\d|triplet)", line) is not None
+
+    def positions(self, lines, shape):
+        """A head for each position, and a loss of it."""
+        axis = "axis=-1" if len(shape) == 2 else "axis=0"
+        head = call("linear", CLASSES) if len(shape) == 2 else self.mixing(shape, CLASSES, 1)
+        lines.append(f"{head} as head")
+        loss = self.pick("cross_entropy", "cross_entropy", "nll", "mse", *STRAIGHT)
+        loss = "nll" if loss == "hinge" else loss  # of one vector
+        named = self.of_loss(loss)
+        named.pop("pos_weight", None)
+        if loss == "kl_div":  # numbers are drawn, and below 0 there are no probabilities
+            named["log_target"] = True
+        bounds = ["tanh", f"log_softmax({axis})"] if loss == "nll" else STRAIGHT.get(loss, [])
+        self.aim = call(loss, **named), bounds
+
+    def like_the_input(self, lines, shape, name):
+        """An autoencoder: what comes out is held against what goes in."""
+        if len(shape) > 1:
+            lines.append("flatten")
+        lines.append(call("linear", elements(self.shape)) + " as head")
+        loss = self.pick("mse", "mse", "l1", "huber", "smooth_l1")
+        self.aim = (
+            f"{call(loss, **self.of_loss(loss))}, target={name}",
+            [*STRAIGHT.get(loss, []), call("reshape", list(self.shape))],
+        )
 
     def ending(self, lines, shape, each):
         """The network's last layers; whether they give one vector of classes.  `each`: there may be
@@ -1917,6 +2208,67 @@ class Writer:
         lines.append(call("linear", CLASSES) + " as head")
         return True
 
+    def reworded_line(self, line):
+        """A statement; what is calculated has functions that are named as operators are."""
+        calculated = re.match(r" *(function|loss|let|if|block) ", line)
+        return line if calculated else CALL.sub(self.reworded, line)
+
+    def reworded(self, found):
+        """A call as it is, or with the same arguments written in another way: by name or by
+        position, one number for a list of one, without what is the default, or with what is."""
+        whole, name, inside = found[0], found[1], found[2]
+        if name not in table() or name == "affine_grid" or self.random.random() < 0.5:
+            return whole
+        arguments = {argument["name"]: argument for argument in table()[name]["arguments"]}
+        positional = [word for word, argument in arguments.items() if argument["positional"]]
+        if "joins" in table()[name]["traits"]:  # what stands without a name are tensors
+            positional = []
+        given, left = {}, list(positional)
+        for word in VALUES.findall(inside):
+            named = re.match(r" *(\w+)=(.*)", word)
+            if not named and not left:
+                return whole  # tensors
+            given[named[1] if named else left.pop(0)] = (named[2] if named else word).strip()
+        if not given.keys() <= arguments.keys():
+            return whole
+        given = {word: self.other_form(arguments[word], value) for word, value in given.items()}
+        given |= self.flags(name, arguments, given)
+        given = {
+            word: value
+            for word, value in given.items()
+            if word == "axes"  # which says that an image has one of features
+            or not same_number(value, arguments[word]["default"])
+            or self.random.random() < 0.3
+        }
+        first = []
+        while self.random.random() < 0.8 and positional and positional[0] in given:
+            first.append(given.pop(positional.pop(0)))
+        words = first + [f"{word}={value}" for word, value in given.items()]
+        return f"{name}({', '.join(words)})" if words else name
+
+    def other_form(self, argument, value):
+        one = re.fullmatch(r"\[([^,\]]+)\]", value)
+        alike = re.fullmatch(r"\[(\w+)((?:, *\1)+)\]", value)
+        if argument["kind"] in ("axes", "ints") and one and argument["name"] not in WHOLE_LISTS:
+            return one[1]
+        if argument["kind"] in ("ints", "quad", "pair", "triple") and alike:
+            return alike[1] if argument["name"] not in WHOLE_LISTS else value
+        many = {"pair": 2, "triple": 3}.get(argument["kind"])
+        if many and re.fullmatch(r"\d+", value) and self.random.random() < 0.3:
+            return text([int(value)] * many)
+        return value
+
+    def flags(self, name, arguments, given):
+        """Of truths that are not written, some, as they are anyway."""
+        return {
+            word: argument["default"]
+            for word, argument in arguments.items()
+            if argument["kind"] == "bool"
+            and word not in given
+            and argument["default"] in ("true", "false")
+            and self.random.random() < 0.8
+        }
+
     def network(self, name):
         scope, lines = Scope(), []
         scope.is_whole = True
@@ -1924,13 +2276,28 @@ class Writer:
             shape = self.begun(scope, lines)
         else:
             shape = self.input_shape()
-            lines.append(f"input {text(shape)}")
+            scope.inputs = int(self.chance(0.15))
+            lines.append(f"input {text(shape)}{' as first' * scope.inputs}")
+            self.shape = shape
+            if scope.inputs:
+                scope.tensors.append(("first", shape))
         while self.budget > 0:
             shape = self.step(scope, lines, shape, 0)
-        flat = self.ending(lines, shape, scope.tokens and not self.losses)
+        self.of_arrays = scope.inputs > 1 or (not scope.tokens and self.chance(0.15))
+        if self.shape and elements(self.shape) <= 100 and self.chance(0.06):
+            self.like_the_input(lines, shape, "first" if scope.inputs else "input")
+            flat = True
+        elif self.of_arrays and len(shape) > 1 and elements(shape[1:]) <= 100 and self.chance(0.5):
+            self.positions(lines, shape)
+            flat = False
+        else:
+            flat = self.ending(lines, shape, scope.tokens and not self.losses)
         train = self.train(flat, scope.tokens)
         whole = self.braces(f"network {name}", lines + self.bounds)
-        return "\n".join(self.blocks + whole + [""] + train) + "\n"
+        self.random = random.Random(f"words {name}")
+        own, whole = ([self.reworded_line(line) for line in part] for part in (self.blocks, whole))
+        taken = ['use "activations.net"', ""] if self.library else []
+        return "\n".join(taken + own + whole + [""] + train) + "\n"
 
 
 def network(seed, operators):

@@ -70,10 +70,11 @@ def elements(shape):
 
 
 def read_graph(text):
-    """Forward nodes in order, every tensor's elements by name, the input and the output, each
+    """Forward nodes in order, every tensor's elements by name, the inputs and the output, each
     node's trained parameters, those of which weights are made, and what named outputs are."""
-    head = re.match(rf"graph \S+: {TENSOR} -> (\S+) ", text)
-    sizes, nodes, trained, makers = {head[1]: elements(head[2])}, [], {}, set()
+    head = re.match(r"graph \S+: (.+) -> (\S+) ", text)
+    sizes = {name.lstrip(", "): elements(shape) for name, shape in re.findall(TENSOR, head[1])}
+    inputs_of_all, nodes, trained, makers = list(sizes), [], {}, set()
     outputs = {name: of for name, of, _ in OUTPUT.findall(text)}
     for line in text.splitlines():
         found = NODE.match(line)
@@ -110,7 +111,7 @@ def read_graph(text):
         if op == "concat" and axis and int(axis[1]) % len(shape.split(",")):
             op = "concat of copies"
         nodes.append(Node(op, out, inputs, out))
-    return nodes, sizes, head[1], head[3], trained, makers, outputs
+    return nodes, sizes, inputs_of_all, head[2], trained, makers, outputs
 
 
 class Access:
@@ -228,7 +229,7 @@ def mix(key, *arrays, count):
 
 class Checker:
     def __init__(self, graph, plan):
-        self.nodes, self.sizes, self.input, self.output, *parameters, outputs = read_graph(graph)
+        self.nodes, self.sizes, self.inputs, self.output, *parameters, outputs = read_graph(graph)
         self.trained, self.makers = parameters
         self.training, self.lanes, *sizes, self.steps, self.moves = read_plan(plan)
         self.scratch_size, self.kept_size = sizes
@@ -296,7 +297,7 @@ class Checker:
 
         What a kernel reads of other grains is not mixed in; another check is for that.
         """
-        values = {self.input: mix(("input", grain), count=self.sizes[self.input])}
+        values = {name: mix((name, grain), count=self.sizes[name]) for name in self.inputs}
         steps = {}
         for step in self.steps:
             steps.setdefault(step.path, []).append(step)
@@ -374,7 +375,7 @@ class Checker:
             kernels = [step for step in steps.get(node.path, []) if step.stage == "backward_input"]
             if [step.writes[0].name for step in kernels] == [f"d inputs of {node.out}"]:
                 self.contribute_together(kernels[0], wanted, grain, values)
-                continue
+                kernels, wanted = [], []  # of its own parameters there are sums beside them
             expect(
                 [step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
                 f"{node.path}: gradients of {wanted} are wanted,",
@@ -450,10 +451,17 @@ class Checker:
         for grain in range(GRAINS):
             self.check_logits(grain)
 
+    def input_under(self, name):
+        """The input of which this is a view, or that it is."""
+        while name not in self.inputs:
+            (name,) = [node.inputs[0] for node in self.nodes if node.out == name]
+        return name
+
     def cells(self, access, grain, beside=False):
         size = self.size(access.name)
         if access.space == "input":
-            return self.ideals[grain][self.input][access.address : access.address + size]
+            held = self.ideals[grain][self.input_under(access.name)]
+            return held[access.address : access.address + size]
         if access.space == "register":
             if access.write:
                 self.register = np.zeros(size, np.uint64)

@@ -24,7 +24,7 @@ import torch
 from bench.graph import parse
 from fuzz.networks import network, table
 from fuzz.programs import OPERATORS, emit, link
-from harness import BUILD, netc
+from harness import BUILD, ROOT, netc
 from ops.cases import BY_NAME
 
 AT_ONCE = 12
@@ -33,6 +33,7 @@ TOLERANCE, NORMED_TOLERANCE, SMALL = 1e-9, 1e-7, 1e-3
 DROPS = re.compile(
     r"\b(dropout[123]d|dropout|alpha_dropout|feature_alpha_dropout|drop_path)(\([^)]*\))?(?!\w|=)"
 )
+NOISE = re.compile(r"\bnoise\((?:shape=)?(\[[^\]]*\]), (?:draw=)?\w+(?:\([^)]*\))?\)")
 
 
 class Refused(Exception):
@@ -41,8 +42,12 @@ class Refused(Exception):
 
 def mean_slope(found):
     """Of rrelu the layer that it is in evaluation."""
-    named = dict(re.findall(r"(lower|upper)=([\d.]+)", found[1] or ""))
-    lower, upper = float(named.get("lower", 1 / 8)), float(named.get("upper", 1 / 3))
+    words = re.findall(r"(?:\w+=)?[\d.]+", found[1] or "")
+    given = dict(
+        word.split("=") if "=" in word else (name, word)
+        for name, word in zip(("lower", "upper"), words)
+    )
+    lower, upper = float(given.get("lower", 1 / 8)), float(given.get("upper", 1 / 3))
     return f"leaky_relu({(lower + upper) / 2})"
 
 
@@ -51,7 +56,7 @@ def without_chance(text):
     text = DROPS.sub(r"\1(0)", text)
     text = re.sub(r"\brrelu(\([^)]*\))?", mean_slope, text)
     text = re.sub(r"\bdropout=[\d.]+", "dropout=0", text)
-    return re.sub(r"noise\((\[[^\]]*\]), [^)]*\)\)", r"constant(\1, 0.3)", text)
+    return NOISE.sub(r"constant(\1, 0.3)", text)
 
 
 # ------------------------------------------------------------ functions of an element
@@ -255,8 +260,8 @@ class Walk:
             raise Refused(f"{layer.op}: {str(error).splitlines()[0]}") from error
         self.tensors[layer.output] = y.reshape(self.count, *layer.shape)
 
-    def run(self, images):
-        self.tensors[self.graph.input] = images
+    def run(self, inputs):
+        self.tensors.update(inputs)
         for layer in self.graph.layers:
             self.compute(layer)
 
@@ -265,7 +270,10 @@ class Walk:
         total = 0
         for number, loss in enumerate(self.graph.losses):
             xs = [self.tensors[name] for name in loss.of]
-            held = [targets[number].reshape(len(xs[0]), -1)] if number in targets else []
+            held = targets.get(number)
+            if isinstance(held, str):
+                held = self.tensors[held]
+            held = [] if held is None else [held.reshape(len(xs[0]), -1)]
             if loss.op in self.own:
                 computed = self.own[loss.op].mean(xs, held, loss.arguments)
             else:
@@ -495,8 +503,9 @@ def of_kind(numbers, kind):
     }
 
 
-def constants_of(c_text):
-    """{layer: values} of those whose values are no single number: tables of the emitted C."""
+def constants_of(c_text, dump):
+    """{layer: values} of those whose values are no single number: tables of the emitted C.  Of a
+    block that is used again the constants have the names of its first use."""
     tables = {
         name: [float(word) for word in values.split(",")]
         for name, values in re.findall(
@@ -504,7 +513,9 @@ def constants_of(c_text):
         )
     }
     uses = re.findall(r"\b(values\w*) /\* weight: (\S+)\.weight \*/", c_text)
-    return {layer: tables[name] for name, layer in uses}
+    named = {path: tables[name] for name, path in uses}
+    layers = re.findall(r"forward constant\(.* -> (\S+) \[.*\n {8}(\S+)\.weight ", dump)
+    return {layer: named[path] for layer, path in layers if path in named}
 
 
 def told_apart(what, ours, theirs, size, tolerance):
@@ -524,15 +535,33 @@ class Case:
         specifications = {name: op["arguments"] for name, op in table().items()}
         self.dump = netc("--dump=graph", folder / f"{seed}.net").stdout
         self.graph = parse(self.dump, specifications)
+        if text.startswith('use "activations.net"'):
+            text = (ROOT / "library" / "activations.net").read_text() + text
         self.functions = functions_of(text)
         self.own = losses_of(text, self.functions)
         self.numbers = read_numbers(folder / f"n{seed}.numbers")
-        self.constants = constants_of((folder / f"{seed}.reference.c").read_text())
-        whole_numbers = re.search(r"^    input .* of \d+", text, re.M)
-        elements = int(np.prod(self.graph.shape))
-        images = torch.tensor(self.numbers["images 0"]).reshape(-1, elements)
-        self.images = (images if whole_numbers else images / 255).reshape(-1, *self.graph.shape)
-        self.targets = {int(i): target for i, target in of_kind(self.numbers, "labels").items()}
+        self.constants = constants_of((folder / f"{seed}.reference.c").read_text(), self.dump)
+        self.inputs = self.inputs_of(text)
+        self.count = len(self.inputs[self.graph.input])
+        # What is held against an input; the lines of the losses stand in their order.
+        lines = re.findall(r"^ *loss .*", text.rpartition("\ntrain {")[2], re.M)
+        self.targets = {
+            i: found[1].replace("input", self.graph.input)
+            for i, line in enumerate(lines)
+            if (found := re.search(r"target=(input|first)\b", line))
+        }
+        self.targets |= {int(i): target for i, target in of_kind(self.numbers, "labels").items()}
+
+    def inputs_of(self, text):
+        """{name: what the network is given}: whole numbers, or pixels from 0 to 1."""
+        shapes = {self.graph.input: self.graph.shape, **self.graph.further}
+        lines = re.findall(r"^ *input (\[.*?\])( of \d+)?", text, re.M)
+        assert len(lines) == len(shapes)
+        found = {}
+        for number, ((_, whole), (name, shape)) in enumerate(zip(lines, shapes.items())):
+            given = torch.tensor(self.numbers[f"images {number}"]).reshape(-1, *shape)
+            found[name] = given if whole else given / 255
+        return found
 
     def walk(self, parameters, buffers, training):
         return Walk(
@@ -542,7 +571,7 @@ class Case:
             parameters,
             buffers,
             self.constants,
-            len(self.images),
+            self.count,
             training,
         )
 
@@ -553,12 +582,12 @@ class Case:
         }
         buffers = of_kind(self.numbers, "buffer")
         training = self.walk(parameters, buffers, True)
-        training.run(self.images)
+        training.run(self.inputs)
         loss = training.loss(self.targets)
         loss.backward()
         with torch.no_grad():
             inference = self.walk(parameters, dict(of_kind(self.numbers, "after")), False)
-            inference.run(self.images)
+            inference.run(self.inputs)
         return self.faults(loss, parameters, buffers, inference)
 
     def faults(self, loss, parameters, buffers, inference):

@@ -6,6 +6,8 @@ seed S: `make fuzz-networks N=2000 FROM=1000`.  What fails is kept in
 build/tests/fuzz-<seed>/, its network as <seed>.net.
 """
 import os
+import pickle
+import random
 import re
 import shutil
 import subprocess
@@ -13,17 +15,19 @@ import subprocess
 import pytest
 
 from fuzz import plans
-from fuzz.networks import NOT_DRAWN, network, table
+from fuzz.networks import CALL, NOT_DRAWN, VALUES, Writer, is_structural, network, table
 from fuzz.programs import OPERATORS, emit, link
-from harness import BUILD, ROOT, netc
+from harness import BUILD, ROOT, fusions, made_once, netc
 
 COUNT = int(os.environ.get("FUZZ_NETWORKS", 12))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
 AT_ONCE = 12  # networks linked into one program
 
-# Of every so many networks one is also compiled for narrower vectors, and one in float32.
+# Of every so many networks one is also compiled for narrower vectors, two with some of the fusions,
+# and one in float32.
 SHARE = 12
 TARGETS = {3: ("x86-64-v3", "-march=x86-64-v3"), 7: ("portable", "")}
+SOME_FUSIONS = (1, 10)
 SINGLE = 5
 
 TRAINING = set(
@@ -35,44 +39,128 @@ TRAINING = set(
     kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal uniform
     label_smoothing mse reuse weight trunc_normal zeros ones
     aside output tokens function block skip shortcut dense repeat branch from noise
+    nadam radam adamax adagrad adadelta lamb orthogonal
+    linear polynomial inverse_sqrt cosine_warm_restarts plateau
+    use let if else first target bent loss own1
     """.split()
 )
-CALL = re.compile(r"(?<![\w.])(\w+)\(((?:[^()]|\([^()]*\))*)\)")
-SEEDS = 1700  # a few for each operator, which every seed favours one of
+SEEDS = 2500  # a few for each operator, which every seed favours one of
 
 
-def values_of(inside):
-    """The arguments of a call, as they are written."""
-    return re.findall(r"(?:\[[^\]]*\]|\([^)]*\)|[^,\[(])+", inside)
+# What no single word tells.
+CONSTRUCTS = [
+    r"input \[[\d, ]+\] as input\d",  # several inputs, of numbers and of whole ones
+    r"input \[\d+\] of \d+ as input\d",
+    r"block \w+ \[.*\] as a, \[.*\] as b -> ",  # of several tensors, in a chain, by arguments
+    r"from \(left\d+, right\d+\)",
+    r"Block\d+\((b=)?right\d+\) as both\d+ \(one\d+, two\d+\)",
+    r"-> \[width\*c, ceil\(\w/stride\), ceil\(\w/stride\)\]",  # shapes that are calculated
+    r"Block\d+\(\d, leaky_relu\(0\.2\)",  # an activation with arguments as a value
+    r"reuse shared\d+",
+    r"weight=tied\d+\.weight",
+    r'as "t\d+_\{i \* 2\}"',
+    r"target=(input|first)\n",
+    r"conv3d\(.*as head\n(.|\n)*loss +cross_entropy",  # a class for each position
+    r"softplus\(.*beta=",  # the library
+]
+
+
+# How the values of a kind of argument may be written, besides its words.
+FORMS = {
+    **{kind: {"one", "list"} for kind in ("pair", "triple", "quad", "ints")},
+    **{kind: {"one"} for kind in ("int", "real", "single", "tensors", "init")},
+    **{kind: {"list"} for kind in ("shape", "values")},
+    "axes": {"one", "list", "negative"},
+    "bool": {"true", "false"},
+    "word": set(),
+}
+# … and what is not written so, and why.
+NO_FORMS = {
+    ("permute", "dims"): {"one"},  # the order of one axis
+    ("pad", "pad"): {"one"},  # refused: two numbers for each axis
+    ("affine_grid", "size"): {"one"},
+    ("multihead_attention", "heads"): {"by position"},  # tensors stand there
+    # What is all 0 has a gradient that is 1 / eps.
+    ("normalize", "eps"): {"left out"},
+    # Without it a sequence that cannot be told in so few steps has an infinite loss.
+    ("ctc", "zero_infinity"): {"false", "left out"},
+    **{(f"batch_norm{n}d", "track_running_stats"): {"false"} for n in (1, 2, 3)},  # refused
+}
+MORE_FORMS = {
+    ("upsample", "scale_factor"): {"one"},
+    ("constant", "value"): {"one"},
+    ("reshape", "shape"): {"any"},
+    ("layer_norm", "normalized_shape"): {"any"},
+    ("rms_norm", "normalized_shape"): {"any"},
+    **{(name, "mask"): {"list"} for name in ("attention", "self_attention", "multihead_attention")},
+}
+
+
+def forms_of(word):
+    """How a value is written, and the value where it is a word."""
+    word = word.strip().strip('"')
+    found = {"list" if word.startswith("[") else "one", word, word.partition("(")[0]}
+    found |= {"negative"} if re.search(r"(?<!\w)-\d", word) else set()
+    return found | ({"any"} if "_" in re.findall(r"\w+", word) else set())
 
 
 def arguments_used(text):
-    """{(operator, argument)} and {(operator, argument, word)} of a network's text."""
+    """{(operator, argument, form)} of a network's text, and what is left out."""
     used = set()
+    for name in set(re.findall(r"(?<![\w.=])(\w+)(?![\w(=.])", text)) & table().keys():
+        used |= {(name, argument["name"], "left out") for argument in table()[name]["arguments"]}
     for name, inside in CALL.findall(text):
         if name not in table():
             continue
         positional = [arg["name"] for arg in table()[name]["arguments"] if arg["positional"]]
-        for at, value in enumerate(values_of(inside)):
+        written = set()
+        for at, value in enumerate(VALUES.findall(inside)):
             named = re.match(r"\s*(\w+)=(.*)", value, re.S)
             if named or at < len(positional):
                 argument, word = named.groups() if named else (positional[at], value)
-                used |= {(name, argument), (name, argument, word.strip().strip('"'))}
+                written.add(argument)
+                used |= {(name, argument, form) for form in forms_of(word)}
+                used |= (
+                    {(name, argument, "by name")} if named else {(name, argument, "by position")}
+                )
+        used |= {
+            (name, argument["name"], "left out")
+            for argument in table()[name]["arguments"]
+            if argument["name"] not in written
+        }
     return used
 
 
+def forms_known(name, argument):
+    where = (name, argument["name"])
+    forms = FORMS[argument["kind"]] | MORE_FORMS.get(where, set()) | set(argument.get("words", []))
+    forms |= {"by name"} | ({"by position"} if argument["positional"] else set())
+    forms |= set() if argument["required"] else {"left out"}
+    forms |= {"negative"} if argument["kind"] == "int" and argument.get("minimum", 0) < 0 else set()
+    return forms - NO_FORMS.get(where, set())
+
+
 def arguments_known():
-    """What `netc explain` says: every argument, and of those that are words each one."""
+    """What `netc explain` says: every argument in every form in which it can be written."""
     for name, op in table().items():
         for argument in op["arguments"]:
-            yield name, argument["name"]
-            if argument["kind"] == "word":
-                yield from ((name, argument["name"], word) for word in argument["words"])
+            yield from ((name, argument["name"], form) for form in forms_known(name, argument))
 
 
 @pytest.fixture(scope="module")
-def texts():
-    return [network(seed, OPERATORS) for seed in range(SEEDS)]
+def written():
+    """Once for all workers: it takes as long as to compile fifty of them."""
+    with made_once("random-networks") as made:
+        if not made.exists():
+            writers = [Writer(seed, OPERATORS) for seed in range(SEEDS)]
+            texts = [(writer.network(f"n{at}"), writer.uses) for at, writer in enumerate(writers)]
+            made.write_bytes(pickle.dumps(texts))
+        return pickle.loads(made.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def texts(written):
+    return [text for text, _ in written]
 
 
 def test_the_vocabulary_is_used(texts):
@@ -80,6 +168,21 @@ def test_the_vocabulary_is_used(texts):
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     assert OPERATORS - NOT_DRAWN | TRAINING <= words
     assert all(any(f"{name}(" in text for text in texts) for name in NOT_DRAWN)
+    assert all(any(re.search(written, text) for text in texts) for written in CONSTRUCTS)
+
+
+def test_every_operator_is_used_at_every_rank(written):
+    """… of those that a step draws; the structures' have their own."""
+    drawn = {name for name, op in table().items() if not is_structural(op)}
+    wanted = {(name, rank) for name in drawn for rank in table()[name]["ranks"]}
+    assert wanted - set().union(*(uses for _, uses in written)) == set()
+
+
+def test_every_network_is_valid(texts, tmp_path):
+    for seed, text in enumerate(texts):
+        (tmp_path / f"{seed}.net").write_text(text)
+    names = [f"{seed}.net" for seed in range(len(texts))]
+    netc("check", "--warn=no-rows-left-out", *names, cwd=tmp_path)
 
 
 def test_every_argument_is_used(texts):
@@ -104,6 +207,10 @@ def build(folder, seed):
     if seed % SHARE in TARGETS:
         target, march = TARGETS[seed % SHARE]
         kinds.append(emit(folder, seed, "narrow", f"--target={target}", split(seed), march=march))
+    if seed % SHARE in SOME_FUSIONS:
+        drawn = random.Random(seed)
+        some = [name for name in fusions() if drawn.random() < 0.5]
+        kinds.append(emit(folder, seed, "some", f"--fuse={','.join(some) or 'none'}", split(seed)))
     return kinds
 
 
@@ -172,16 +279,19 @@ VIEWS_BETWEEN = [
     "conv2d(4, 3, padding=1);  batch_norm2d;  relu;  reshape([2, 6, 9]);  "
     "conv2d(5, 3, padding=1);  batch_norm2d;  relu",
 ]
+# Slopes that are drawn in training: what is answered in inference is not what is trained.
+DRAWN_SLOPES = "conv2d(4, 3, padding=1);  rrelu"
 
 
-def test_a_view_between_two_layers(tmp_path):
-    for seed, layers in enumerate(VIEWS_BETWEEN):
+def test_a_view_between_two_layers_and_drawn_slopes(tmp_path):
+    texts = [*VIEWS_BETWEEN, DRAWN_SLOPES]
+    for seed, layers in enumerate(texts):
         (tmp_path / f"{seed}.net").write_text(
             f"network n{seed} {{\n input [4, 9, 3]\n {layers}\n flatten\n linear(5)\n}}\n"
             'train { data "images"; loss cross_entropy; optimizer sgd(lr=0.01); batch 19; '
             "epochs 1 }\n"
         )
-    compare(tmp_path, "f64", {seed: build(tmp_path, seed) for seed in range(len(VIEWS_BETWEEN))})
+    compare(tmp_path, "f64", {seed: build(tmp_path, seed) for seed in range(len(texts))})
 
 
 # ------------------------------------------------- the checker's own checks
