@@ -330,7 +330,8 @@ typedef struct NetParameter {
     bool whole_batch; /* grain 0's gradient is the whole batch's: nothing to add up */
     bool frozen;      /* no optimizer moves it */
     int group;        /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
-    int uses;         /* layers that have it */
+    int layer; /* of `layer_decay`: how many layers before the end; 0: it has the whole rate */
+    int uses;  /* layers that have it */
     /* of a table: begins as zeros, and the table's own layer has no gradient of it; -1: none */
     int64_t padding_row;
 } NetParameter;

@@ -6,6 +6,7 @@
 #ifndef RUNTIME_H
 #define RUNTIME_H
 
+#include "core/figure_list.h"
 #include "core/output.h"
 #include "core/shown.h"
 #include "data/arrays.h"
@@ -362,7 +363,8 @@ typedef struct NetCycle {
 typedef struct NetPlateau {
     double factor, threshold, min_lr, eps;
     int64_t patience, cooldown; /* epochs */
-    bool rises, relative;       /* the accuracy should, else the loss fall; of the best figure */
+    bool rises, relative;       /* the figure should, else fall; of the best figure */
+    const char *monitor;        /* the figure's name; NULL: the loss, or what else is judged by */
 } NetPlateau;
 typedef struct NetPlateauState {
     double best;
@@ -388,14 +390,15 @@ double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int
 /* Of schedules that also move the momentum; -1: not this one. */
 double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch);
 double net_schedule_max_momentum(const NetSettings *settings);
-/* Whether it goes by what an epoch's test gives; then it is told, of epochs from 0. */
+/* Whether it goes by a figure of each epoch; then it is told, of epochs from 0. */
 bool net_schedule_judges(const NetSchedule *schedule);
-void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double loss, double accuracy);
+void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double figure);
 
 /* train/clip.c */
 typedef struct NetClip {
-    double norm, value; /* negative: none */
-    double *squares;    /* [pieces]: sums of the gradient's squares */
+    double norm, value, adaptive; /* negative: none */
+    double eps;                   /* of adaptive: a unit's weights count as no smaller */
+    double *squares;              /* [pieces]: sums of the gradient's squares */
     int64_t pieces;
 } NetClip;
 
@@ -413,20 +416,21 @@ typedef struct NetRates {
 typedef struct NetGroup {
     double base_lr, lr, weight_decay;
     double plain_base, plain_lr; /* likewise, of layers that lars, lamb and muon do not adapt */
-    bool adapts;
+    double max_norm;             /* of each unit of its weights; 0: no bound */
+    bool adapts, clips;
 } NetGroup; /* lr: of this step */
 /* of the weights: of one group */
 typedef struct NetStretch {
     int64_t from, to;
-    int group;
+    int group, layer; /* layer: as NetParameter has it */
 } NetStretch;
 /* A parameter, of an optimizer that looks at all of a layer. */
 typedef struct NetMoved {
     int64_t from, to;            /* of the weights */
     int64_t rows, columns;       /* of the matrix that it is: the first axis, and all others */
     int64_t first_piece, pieces; /* in which its squares are summed */
-    int group;
-    bool adapts; /* to the layer; false: the plain rule moves it */
+    int group, layer;            /* layer: as NetParameter has it */
+    bool adapts;                 /* to the layer; false: the plain rule moves it */
 } NetMoved;
 typedef struct NetLayers {
     NetMoved *items;
@@ -439,6 +443,18 @@ typedef struct NetLayers {
     int64_t room_elements;
     int rounds; /* in which all matrices are */
 } NetLayers;
+/* train/unitwise.c: what makes one output: a row of the first axis, or all of a single one. */
+typedef struct NetUnit {
+    int64_t from, to; /* of the weights */
+    bool clips;
+    double max_norm; /* 0: no bound */
+} NetUnit;
+typedef struct NetUnits {
+    NetUnit *items; /* of all that is moved; none where neither is asked for */
+    int64_t count;
+    double *factors; /* [count]: what each one's gradient is multiplied by */
+    bool bounded;    /* some have a bound */
+} NetUnits;
 /* train/average.c: a running average of the weights and the running statistics. */
 typedef struct NetAverage {
     double decay;
@@ -457,8 +473,10 @@ typedef struct NetOptimizer {
     int stretch_count;
     real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
     NetClip clip;
-    NetLayers layers;  /* of a layerwise one */
-    double mu_product; /* nadam's, of all steps so far: a part of its state */
+    NetUnits units;
+    double layer_decay; /* of the rate, from one layer to the one before */
+    NetLayers layers;   /* of a layerwise one */
+    double mu_product;  /* nadam's, of all steps so far: a part of its state */
     NetAverage average;
 } NetOptimizer;
 bool net_average_open(NetAverage *average, const NetModel *model, const NetSettings *settings,
@@ -503,7 +521,17 @@ void net_clip_close(NetClip *clip);
 /* pieces */
 void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first,
                       int64_t end);
-void net_clip_apply(const NetClip *clip, real *gradient, int64_t count);
+void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to);
+
+/* Where the clip is adaptive, all units are measured before any of the gradient is changed: a step's
+ * whole gradient, and in the second gradient[0 … to - from) that of the weights from `from` on. */
+bool net_units_open(NetOptimizer *optimizer, const NetModel *model, NetError *error);
+void net_units_close(NetOptimizer *optimizer);
+void net_units_measure(const NetOptimizer *optimizer, const real *weights, const real *gradient,
+                       int64_t first, int64_t end);
+void net_units_clip(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to);
+/* Of units whose weights were all moved: brings them within their bounds. */
+void net_units_bound(const NetOptimizer *optimizer, real *weights, int64_t first, int64_t end);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
 bool net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
@@ -804,6 +832,13 @@ typedef struct NetFigure {
     bool larger_is_better;
     bool of_head; /* of another output than the last */
 } NetFigure;
+/* core/figure_list.h has their names. */
+typedef enum NetFigureKind {
+#define NET_FIGURE_KIND(constant, name, key, percent, larger) NET_FIGURE_##constant,
+    NET_FIGURE_LIST(NET_FIGURE_KIND)
+#undef NET_FIGURE_KIND
+} NetFigureKind;
+NetFigure net_figure(NetFigureKind kind, double value); /* of the last output */
 enum { NET_MAX_FIGURES = 8 + 3 * NET_MAX_HEADS, NET_FIGURES_TEXT = 1024 };
 typedef struct NetFigures {
     NetFigure items[NET_MAX_FIGURES];
@@ -851,6 +886,16 @@ NetFigures net_figures(const NetResult *result);
 void net_figures_add_one(NetFigures *figures, NetFigure figure);
 /* By which epochs are compared: the accuracy, or where there are no classes the loss. */
 const NetFigure *net_figure_judged(const NetFigures *figures);
+/* The figure that `monitor=` names: by its key ("loss", "mean_iou", "aux_accuracy") of the images
+ * that a run is judged by, with train_ in front of those it is trained on.  NULL: there is none,
+ * as where no yes was among the labels. */
+const NetFigure *net_figure_of(const NetFigures *trained, const NetFigures *judged,
+                               const char *name);
+bool net_figure_of_training(const char *name);
+/* Whether such a network can have it, and what it is like; `by_class`: what is trained on has
+ * classes that all count.  False: the message says who asked, as "the schedule plateau". */
+bool net_figure_exists(NetFigure *figure, const NetModel *model, bool by_class, const char *name,
+                       const char *who, NetError *error);
 /* Whether it is better than another value of it, by more than `least`. */
 bool net_figure_better(const NetFigure *figure, double than, double least);
 /* "0.1234", or of a share "97.50 %" */

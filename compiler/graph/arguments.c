@@ -151,7 +151,7 @@ static const char *wanted_text(const ArgSpec *spec)
     case ARG_BOOL:
         return "true or false";
     case ARG_WORD:
-        return format("one of: %s", words_text(spec->words));
+        return spec->words == any_word ? "a name" : format("one of: %s", words_text(spec->words));
     case ARG_INIT:
         return format("%sone of: %s", spec->words == NULL ? "a number, or " : "",
                       initialisers_text(spec));
@@ -249,6 +249,10 @@ static bool convert_word(const Conversion *c, const Value *value, ArgValue *out)
 {
     bool wordy =
         value->kind == VALUE_WORD || value->kind == VALUE_TEXT || value->kind == VALUE_APPLIES;
+    if (wordy && c->spec->words == any_word) {
+        out->word = intern(value->word);
+        return true;
+    }
     for (int i = 0; wordy && c->spec->words != NULL && c->spec->words[i] != NULL; i++)
         if (strcmp(c->spec->words[i], value->word) == 0) {
             out->word = intern(value->word);

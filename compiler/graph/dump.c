@@ -107,6 +107,9 @@ static void dump_init(const Parameter *parameter, FILE *out)
     }
     if (parameter->group > 0)
         fprintf(out, ", group %d", parameter->group);
+    if (parameter->layer > 0)
+        fprintf(out, ", %d layer%s before the end", parameter->layer,
+                parameter->layer == 1 ? "" : "s");
     fprintf(out, "%s\n", parameter->frozen ? ", frozen" : "");
 }
 

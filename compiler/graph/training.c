@@ -15,6 +15,13 @@ static const ArgSpec clip_args[] = {{"norm", ARG_REAL, .otherwise = "none", .max
                                      .doc = "The most that all gradients' common norm may be."},
                                     {"value", ARG_REAL, .otherwise = "none", .maximum = 1e12,
                                      .doc = "The most that any one gradient may be, either way."},
+                                    {"adaptive", ARG_REAL, .otherwise = "none", .maximum = 1e12,
+                                     .doc = "The most that the norm of a unit's gradient may be, "
+                                            "times the norm of its weights; a unit is what makes "
+                                            "one output (Brock et al. 2021)."},
+                                    {"eps", ARG_REAL, .otherwise = "none", .maximum = 1e12,
+                                     .doc = "Of adaptive: no weights' norm counts as less; 0.001 "
+                                            "when not given."},
                                     {0}};
 static const ArgSpec batch_args[] = {{"batch", ARG_INT, .positional = true, .minimum = 1,
                                       .maximum = 65536, .doc = "Images per step."},
@@ -299,10 +306,16 @@ static void resolve_clip(Training *t, const SettingDef *def)
     static const Choice clip = {"clip", clip_args, NULL};
     const ArgValue *values =
         add_choice(t, "clip", &clip, evaluate_arguments(t->b, &def->arguments), def->span);
-    if (values != NULL && values[0].given == values[1].given)
-        build_error(t->b, values[0].given ? "duplicate-argument" : "missing-argument", def->span,
-                    "`clip` takes norm= or value=, %s",
-                    values[0].given ? "not both" : "and has neither");
+    if (values == NULL)
+        return;
+    int given = values[0].given + values[1].given + values[2].given;
+    if (given != 1)
+        build_error(t->b, given > 1 ? "duplicate-argument" : "missing-argument", def->span,
+                    "`clip` takes one of norm=, value= and adaptive=, %s",
+                    given > 1 ? "not several" : "and has none");
+    else if (values[3].given && !values[2].given)
+        build_error(t->b, "unknown-argument", values[3].span,
+                    "`eps` is the least norm of weights that adaptive= divides by: leave it out");
 }
 
 /* `batch 64`: one argument, called as the setting. */
@@ -818,7 +831,11 @@ static const struct SettingRow {
     {"freeze", OFTEN, resolve_freeze, NULL, NULL,
      "Parameters, by their paths, that are not trained."},
     {"group", OFTEN, resolve_group, NULL, group_args,
-     "A rate or weight decay of their own for parameters whose paths match."},
+     "A rate, weight decay or bound of their own for parameters whose paths match."},
+    {"layer_decay", ONCE, resolve_layer_decay, NULL, layer_decay_args,
+     "Lower rates for the layers before the last, each a path or a list of paths, from the first "
+     "on; "
+     "# in a path is any number, of which each is a layer of its own."},
     {"ema", ONCE, resolve_ema, NULL, ema_args,
      "A running average of the weights, which is tested and saved in their place."},
     {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
@@ -895,6 +912,8 @@ static const char *other_setting_name(const char *word)
         {"val", "validation"},
         {"early_stopping", "stop"},
         {"patience", "stop"},
+        {"lr_layer_decay", "layer_decay"},
+        {"layerwise_lr_decay", "layer_decay"},
         {"random_seed", "seed"},
         {"gradient_accumulation_steps", "accumulate"},
     };

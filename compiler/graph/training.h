@@ -61,6 +61,11 @@ const Argument *find_named(const Arguments *args, const char *name); /* NULL: no
 extern const Choice optimizers[], schedules[];
 void resolve_optimizer(Training *t, const SettingDef *def);
 void resolve_schedule(Training *t, const SettingDef *def);
+/* Of `monitor=`: whether the word at the path, if there is one, is a figure's name. */
+#define MONITOR_DOC                                                                            \
+    "The figure to go by, as a log has it without its split: loss, accuracy, f1, NAME_mae of " \
+    "an output NAME; with train_ in front of the training images."
+void check_monitor(Training *t, const char *path);
 void check_recipe(Training *t); /* of optimizer, schedule and groups, what goes together */
 
 /* training_data.c */
@@ -96,10 +101,11 @@ const char *data_reader_name(int i, const ArgSpec **args); /* NULL: there are no
 void choose_units(Training *t);
 
 /* training_paths.c */
-extern const ArgSpec group_args[];
+extern const ArgSpec group_args[], layer_decay_args[];
 void resolve_init(Training *t, const SettingDef *def);
 void resolve_freeze(Training *t, const SettingDef *def);
 void resolve_group(Training *t, const SettingDef *def);
+void resolve_layer_decay(Training *t, const SettingDef *def);
 void check_frozen(Training *t); /* that something is left to train */
 
 #endif

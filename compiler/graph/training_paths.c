@@ -3,18 +3,49 @@
  *
  * Parameters are named by their paths with * and ?, which match dots too.  Of
  * several settings of one kind the last that matches a parameter is its own.
- * All is resolved here, so that the runtime knows parameters and no patterns.
+ * All is resolved here, so that the runtime knows parameters and no patterns.  In the paths of
+ * layers # is a whole number, and tells one layer from another.
  */
 #include "graph/training.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SHOWN_PATHS = 6 };
 
+enum { MAX_NUMBERS = 8 };
+
+/* A layer's place among others: the entry that it is of, and the numbers that # stand for. */
+typedef struct LayerKey {
+    int entry;
+    long numbers[MAX_NUMBERS];
+} LayerKey;
+
+/* With the numbers from `at` on; key NULL: # is itself. */
+static bool matches_from(const char *glob, const char *path, LayerKey *key, int at)
+{
+    const char *sign = key != NULL && at < MAX_NUMBERS ? strchr(glob, '#') : NULL;
+    if (sign == NULL)
+        return fnmatch(glob, path, 0) == 0;
+    const char *before = format("%.*s", (int)(sign - glob), glob);
+    for (const char *p = path; *p != '\0'; p++) {
+        if (!isdigit((unsigned char)*p) || (p > path && isdigit((unsigned char)p[-1]))
+            || fnmatch(before, format("%.*s", (int)(p - path), path), 0) != 0)
+            continue;
+        char *end;
+        key->numbers[at] = strtol(p, &end, 10);
+        if (matches_from(sign + 1, end, key, at + 1))
+            return true;
+        key->numbers[at] = 0;
+    }
+    return false;
+}
+
 static bool matches(const char *glob, const Parameter *parameter)
 {
-    return parameter->kind == PARAMETER_TRAINED && fnmatch(glob, parameter->path, 0) == 0;
+    return parameter->kind == PARAMETER_TRAINED && matches_from(glob, parameter->path, NULL, 0);
 }
 
 static void report_no_match(Training *t, const char *glob, Span at)
@@ -41,7 +72,7 @@ static void report_no_match(Training *t, const char *glob, Span at)
 
 /* The glob, or NULL: reported, or the network's own faults leave it unknown
  * what there is to match. */
-static const char *read_glob(Training *t, const Expr *expr)
+static const char *read_any_glob(Training *t, const Expr *expr, bool of_layers)
 {
     if (expr->kind == EXPR_ERROR)
         return NULL;
@@ -53,11 +84,20 @@ static const char *read_glob(Training *t, const Expr *expr)
     Value text = evaluate(t->b, expr);
     if (text.kind != VALUE_TEXT || t->graph->output == NULL)
         return NULL;
-    for (int i = 0; i < t->graph->parameters.count; i++)
-        if (matches(text.word, t->graph->parameters.items[i]))
+    for (int i = 0; i < t->graph->parameters.count; i++) {
+        const Parameter *parameter = t->graph->parameters.items[i];
+        LayerKey key = {0};
+        if (parameter->kind == PARAMETER_TRAINED
+            && matches_from(text.word, parameter->path, of_layers ? &key : NULL, 0))
             return text.word;
+    }
     report_no_match(t, text.word, expr->span);
     return NULL;
+}
+
+static const char *read_glob(Training *t, const Expr *expr)
+{
+    return read_any_glob(t, expr, false);
 }
 
 static const char *first_glob(Training *t, const SettingDef *def)
@@ -188,14 +228,21 @@ void check_frozen(Training *t)
 
 /* ---------------------------------------------------------------- group */
 
-const ArgSpec group_args[] = {{"lr", ARG_REAL, .otherwise = "none", .maximum = 1000,
-                               .doc = "Learning rate; the optimizer's when not given."},
-                              {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000,
-                               .doc = "Weight decay; the optimizer's when not given."},
-                              {"adapt", ARG_BOOL, .otherwise = "none",
-                               .doc = "Of lars, lamb and muon: whether a layer's own norms, or its "
-                                      "matrix, say how it moves; true when not given."},
-                              {0}};
+const ArgSpec group_args[] = {
+    {"lr", ARG_REAL, .otherwise = "none", .maximum = 1000,
+     .doc = "Learning rate; the optimizer's when not given."},
+    {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000,
+     .doc = "Weight decay; the optimizer's when not given."},
+    {"adapt", ARG_BOOL, .otherwise = "none",
+     .doc = "Of lars, lamb and muon: whether a layer's own norms, or its "
+            "matrix, say how it moves; true when not given."},
+    {"clip", ARG_BOOL, .otherwise = "none",
+     .doc = "Whether an adaptive clip changes their gradients; true when "
+            "not given."},
+    {"max_norm", ARG_REAL, .otherwise = "none", .minimum = 1e-6, .maximum = 1e12,
+     .doc = "The most that the norm of the weights of each unit, a row of "
+            "the first axis, may be after a step."},
+    {0}};
 
 /* group "*.bias", weight_decay=0 */
 void resolve_group(Training *t, const SettingDef *def)
@@ -212,10 +259,117 @@ void resolve_group(Training *t, const SettingDef *def)
         def->arguments.count > 0
             ? add_choice(t, path, &group, evaluate_arguments(t->b, &rest), def->span)
             : NULL;
-    if (args != NULL && !args[0].given && !args[1].given && !args[2].given)
+    bool any = false;
+    for (int i = 0; args != NULL && group_args[i].name != NULL; i++)
+        any |= args[i].given;
+    if (args != NULL && !any)
         build_error(t->b, "missing-argument", def->span,
-                    "`group` needs lr=, weight_decay= or adapt=");
+                    "`group` needs lr=, weight_decay=, adapt=, clip= or max_norm=");
     for (int i = 0; glob != NULL && i < t->graph->parameters.count; i++)
         if (matches(glob, t->graph->parameters.items[i]))
             t->graph->parameters.items[i]->group = t->groups;
+}
+
+/* ---------------------------------------------------------- layer_decay */
+
+const ArgSpec layer_decay_args[] = {
+    {"factor", ARG_REAL, .positional = true, .minimum = 1e-6, .maximum = 1,
+     .doc =
+         "What a layer's rate is of that of the layer after it; what no path matches comes last, "
+         "and has the whole rate."},
+    {0}};
+
+typedef LIST(LayerKey) LayerKeyList;
+
+static int compare_keys(const void *a, const void *b)
+{
+    const LayerKey *left = a, *right = b;
+    if (left->entry != right->entry)
+        return left->entry < right->entry ? -1 : 1;
+    for (int i = 0; i < MAX_NUMBERS; i++)
+        if (left->numbers[i] != right->numbers[i])
+            return left->numbers[i] < right->numbers[i] ? -1 : 1;
+    return 0;
+}
+
+/* The parameters that one path matches are of the entry's layers; keys[] has each parameter's. */
+static void place_path(Training *t, const char *glob, int entry, LayerKey *keys)
+{
+    for (int i = 0; i < t->graph->parameters.count; i++) {
+        const Parameter *parameter = t->graph->parameters.items[i];
+        LayerKey key = {.entry = entry};
+        if (parameter->kind == PARAMETER_TRAINED && matches_from(glob, parameter->path, &key, 0))
+            keys[i] = key;
+    }
+}
+
+/* A path, or a list of them; false: reported, or not known. */
+static bool place_entry(Training *t, const Expr *expr, int entry, LayerKey *keys)
+{
+    bool list = expr->kind == EXPR_LIST;
+    int count = list ? expr->items.count : 1;
+    bool good = count > 0;
+    Text shown = {0};
+    if (!good)
+        build_error(t->b, "value-type", expr->span, "a list of no paths is no layer");
+    for (int i = 0; i < count; i++) {
+        const char *glob = read_any_glob(t, list ? expr->items.items[i] : expr, true);
+        good &= glob != NULL;
+        if (glob == NULL)
+            continue;
+        place_path(t, glob, entry, keys);
+        text_add(&shown, "%s%s", i > 0 ? ", " : "", glob);
+    }
+    if (good)
+        add_word(t, format("layer_decay.%d", entry), intern(text_chars(&shown)), expr->span);
+    return good;
+}
+
+/* Layers in their order; of n, the last is 1 before the end and the first n. */
+static void number_layers(const Graph *graph, const LayerKey *keys)
+{
+    LayerKeyList layers = {0};
+    for (int i = 0; i < graph->parameters.count; i++)
+        if (keys[i].entry > 0)
+            push(&layers, keys[i]);
+    qsort(layers.items, (size_t)layers.count, sizeof *layers.items, compare_keys);
+    int kept = 0;
+    for (int i = 0; i < layers.count; i++)
+        if (kept == 0 || compare_keys(&layers.items[kept - 1], &layers.items[i]) != 0)
+            layers.items[kept++] = layers.items[i];
+    for (int i = 0; i < graph->parameters.count; i++)
+        for (int k = 0; keys[i].entry > 0 && k < kept; k++)
+            if (compare_keys(&keys[i], &layers.items[k]) == 0)
+                graph->parameters.items[i]->layer = kept - k;
+}
+
+/* layer_decay 0.9, "stem.*", ["stages.#.downsample.*", "stages.#.blocks.#.*"] */
+void resolve_layer_decay(Training *t, const SettingDef *def)
+{
+    const ArgList *args = &def->arguments;
+    ArgList first = {0};
+    for (int i = 0; i < args->count && i < 1; i++)
+        push(&first, args->items[i]);
+    const ArgValue *values = resolve_arguments(t->b, "layer_decay", layer_decay_args,
+                                               evaluate_arguments(t->b, &first), def->span);
+    if (values == NULL)
+        return;
+    add_number(t, "layer_decay", values[0].real, values[0].span);
+    if (args->count < 2) {
+        build_error(t->b, "missing-argument", def->span,
+                    "`layer_decay` takes a factor and the paths of layers, from the first on: "
+                    "layer_decay 0.9, \"stem.*\", \"blocks.#.*\"");
+        return;
+    }
+    LayerKey *keys = NEW_ARRAY(LayerKey, (size_t)t->graph->parameters.count + 1);
+    bool good = true;
+    for (int i = 1; i < args->count; i++) {
+        const Arg *arg = &args->items[i];
+        if (arg->name != NULL)
+            build_error(t->b, "unknown-argument", arg->name_span,
+                        "`layer_decay` has no argument `%s`", arg->name);
+        good &= arg->name == NULL && place_entry(t, arg->value, i, keys);
+    }
+    if (good)
+        number_layers(t->graph, keys);
 }

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-static const char *const any_word[] = {NULL};
-
 static const ArgSpec no_args[] = {{0}};
 static const ArgSpec csv_args[] = {
     {"target", ARG_WORD, .otherwise = "none", .words = any_word,

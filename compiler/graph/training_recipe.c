@@ -6,6 +6,8 @@
  */
 #include "graph/training.h"
 
+#include "core/figure_list.h"
+
 #include <string.h>
 
 #define LARGEST_DECAY 0.9999999
@@ -253,6 +255,14 @@ static const ArgSpec inverse_sqrt_args[] = {
      .doc = "Epochs or steps n: the rate is multiplied by sqrt(n/(n + those after the warmup)); "
             "the warmup, or 1, when not given."},
     {0}};
+static const ArgSpec inv_args[] = {
+    COMMON,
+    {"gamma", ARG_REAL, .positional = true, .maximum = 1000,
+     .doc = "How fast the rate falls: after t epochs or steps it is multiplied by "
+            "(1 + gamma*t)^-power, as by Caffe's policy of this name."},
+    {"power", ARG_REAL, .otherwise = "1", .maximum = 1000,
+     .doc = "How far; 1 is Keras's InverseTimeDecay."},
+    {0}};
 static const ArgSpec cosine_args[] = {
     COMMON,
     {"T_max", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
@@ -274,8 +284,10 @@ static const ArgSpec plateau_args[] = {
     {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE,
      .doc = "Epochs over which the rate rises from 0, and no figure counts."},
     WARMUP_DECAY,
-    {"mode", ARG_WORD, .otherwise = "min", .words = directions,
-     .doc = "Whether the test loss should fall (min), or the test accuracy rise (max)."},
+    {"monitor", ARG_WORD, .otherwise = "none", .words = any_word, .doc = MONITOR_DOC},
+    {"mode", ARG_WORD, .otherwise = "none", .words = directions,
+     .doc = "Whether the figure should fall (min), or rise (max); of no monitor= min is of the "
+            "loss, and max of the accuracy."},
     {"factor", ARG_REAL, .otherwise = "0.1", .maximum = 0.9999999,
      .doc = "What the rate is multiplied by when that stops."},
     {"patience", ARG_INT, .otherwise = "10", .maximum = ANY_SIZE,
@@ -321,6 +333,7 @@ const Choice schedules[] = {{"constant", constant_args, NULL},
                             {"linear", linear_args, NULL},
                             {"polynomial", polynomial_args, NULL},
                             {"inverse_sqrt", inverse_sqrt_args, NULL},
+                            {"inv", inv_args, NULL},
                             {"cosine", cosine_args, NULL},
                             {"cosine_warm_restarts", restarts_args, NULL},
                             {"plateau", plateau_args, NULL},
@@ -349,7 +362,75 @@ void resolve_optimizer(Training *t, const SettingDef *def)
 
 void resolve_schedule(Training *t, const SettingDef *def)
 {
-    resolve_choice(t, def, schedules, "a schedule: cosine, step(30)");
+    if (resolve_choice(t, def, schedules, "a schedule: cosine, step(30)") != NULL)
+        check_monitor(t, "schedule.monitor");
+}
+
+/* -------------------------------------------------------------- monitor */
+
+static const char *const figure_keys[] = {
+#define KEY(constant, name, key, percent, larger) key,
+    NET_FIGURE_LIST(KEY)
+#undef KEY
+        NULL};
+
+/* Of the training images there are two: a step has no others. */
+static bool is_of_training(const char *word)
+{
+    return strcmp(word, NET_OF_TRAINING "loss") == 0
+           || strcmp(word, NET_OF_TRAINING "accuracy") == 0;
+}
+
+static bool is_figure(const char *word)
+{
+    for (int i = 0; figure_keys[i] != NULL; i++)
+        if (strcmp(word, figure_keys[i]) == 0)
+            return true;
+    return false;
+}
+
+/* "aux_accuracy", of an output that is called aux. */
+static bool is_of_output(const Training *t, const char *word)
+{
+    for (int i = 0; i < t->graph->outputs.count; i++) {
+        const char *name = t->graph->outputs.items[i].name;
+        size_t length = strlen(name);
+        if (strncmp(word, name, length) == 0 && word[length] == '_' && is_figure(word + length + 1))
+            return true;
+    }
+    return false;
+}
+
+/* Keras calls val_loss what is loss here, a log test_loss. */
+static const char *without_split(const char *word)
+{
+    static const char *const splits[] = {"val_", "valid_", "validation_", "test_"};
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
+        if (strncmp(word, splits[i], strlen(splits[i])) == 0)
+            return word + strlen(splits[i]);
+    return NULL;
+}
+
+void check_monitor(Training *t, const char *path)
+{
+    const Setting *setting = find_setting(t->graph, path);
+    const char *word = setting != NULL ? setting->word : NULL;
+    if (word == NULL || is_figure(word) || is_of_training(word) || is_of_output(t, word))
+        return;
+    Diagnostic *d = build_error(t->b, "unknown-name", setting->span, "no figure is named %s", word);
+    const char *plain = without_split(word), *near;
+    if (plain != NULL && is_figure(plain))
+        diag_fix(d, setting->span, plain, "it is %s here: of the images that a run is judged by",
+                 plain);
+    else if ((near = nearest_for(d, word, figure_keys)) != NULL)
+        diag_fix(d, setting->span, near, "the nearest is %s", near);
+    Text list = {0};
+    for (int i = 0; figure_keys[i] != NULL; i++)
+        text_add(&list, "%s%s", i > 0 ? ", " : "", figure_keys[i]);
+    diag_note(d,
+              "figures are: %s; " NET_OF_TRAINING "loss and " NET_OF_TRAINING "accuracy of the "
+              "training images, and NAME_… of an output NAME",
+              text_chars(&list));
 }
 
 /* ------------------------------------------------------- what goes together */
@@ -403,8 +484,23 @@ static void check_adapt(Training *t)
     }
 }
 
+/* Of clips the adaptive one alone looks at parameters one by one. */
+static void check_clips(Training *t)
+{
+    for (int group = 1; group <= t->groups; group++) {
+        const Setting *own = find_setting(t->graph, format("group.%d.clip", group));
+        if (own == NULL || find_setting(t->graph, "clip.adaptive") != NULL)
+            continue;
+        Diagnostic *d = build_error(t->b, "argument-range", own->span,
+                                    "`clip` of a group is of a clip that looks at each parameter "
+                                    "by itself");
+        diag_help(d, "a line `clip adaptive=0.01`; or leave `clip` out here");
+    }
+}
+
 void check_recipe(Training *t)
 {
+    check_clips(t);
     check_rates(t);
     check_momentum(t);
     check_adapt(t);

@@ -38,6 +38,8 @@ const char *sizes_text(const ArgValue *shape)
     return text_chars(&text);
 }
 
+const char *const any_word[] = {NULL};
+
 bool absent_by_default(const ArgSpec *spec)
 {
     if (spec->otherwise == NULL || strcmp(spec->otherwise, "none") != 0)

@@ -78,11 +78,12 @@ typedef struct ArgSpec {
      * is no word of its own: absent, given stays false; NULL: required */
     const char *otherwise;
     double minimum, maximum; /* inclusive; both 0: any */
-    /* ARG_WORD: what it may be, NULL-terminated; of a window's sizes: also allowed */
+    /* ARG_WORD: what it may be, NULL-terminated, or any_word; of a window's sizes: also allowed */
     const char *const *words;
     const char *doc; /* one sentence */
 } ArgSpec;
 
+extern const char *const any_word[]; /* of ArgSpec: whatever stands there, which others check */
 bool absent_by_default(const ArgSpec *spec);
 
 typedef struct ArgValue {
@@ -377,6 +378,7 @@ struct Parameter {
     bool by_grain;    /* one of several has a gradient for each grain; set by mark_whole_batch */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
+    int layer;        /* of `layer_decay`: how many layers before the end; 0: in none */
     /* It is no state, but made of others of its node, its sources, before each step: a magnitude
      * and a direction, or what is standardised by `epsilon`; NULL: it is learned itself. */
     const Parameter *makes; /* the derived one that it is a source of: no kernel knows of it */

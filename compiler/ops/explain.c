@@ -140,7 +140,7 @@ static const char *domain(const ArgSpec *arg)
 {
     Text text = {0};
     bool listed = arg->kind == ARG_INIT && arg->words != NULL;
-    text_add(&text, "%s", listed ? "" : kind_text(arg->kind));
+    text_add(&text, "%s", arg->words == any_word ? "name" : listed ? "" : kind_text(arg->kind));
     if (arg->kind != ARG_BOOL && arg->kind != ARG_WORD && arg->kind != ARG_INIT)
         add_range(&text, arg);
     for (int i = 0; arg->words != NULL && arg->words[i] != NULL; i++) {

@@ -71,12 +71,12 @@ static void emit_parameters(Emitter *emitter)
         const Parameter *p = graph->parameters.items[i];
         text_add(emitter->module.out,
                  "    { %s, %s, %d, { %lld, %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, "
-                 "%s, %s, %s, %d, %d, %lld },\n",
+                 "%s, %s, %s, %d, %d, %d, %lld },\n",
                  quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
                  p->dim[3], p->dim[4], p->offset, p->elements, init_name(p->init.kind),
                  number_text(p->init.a), number_text(p->init.b), number_text(p->low),
                  number_text(p->high), p->whole_batch ? "true" : "false",
-                 p->frozen ? "true" : "false", p->group, p->uses, p->padding_row);
+                 p->frozen ? "true" : "false", p->group, p->layer, p->uses, p->padding_row);
     }
     text_add(emitter->module.out, "};\n\n");
     if (graph->aliases.count)

@@ -18,6 +18,8 @@ bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, 
     *clip = (NetClip){
         .norm = net_setting(settings, "clip.norm", -1),
         .value = net_setting(settings, "clip.value", -1),
+        .adaptive = net_setting(settings, "clip.adaptive", -1),
+        .eps = net_setting(settings, "clip.eps", 1e-3),
     };
     if (clip->norm < 0)
         return true;
@@ -63,12 +65,16 @@ static double factor(const NetClip *clip)
     return scale > 1 ? 1 : scale;
 }
 
-void net_clip_apply(const NetClip *clip, real *gradient, int64_t count)
+void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to)
 {
+    const NetClip *clip = &optimizer->clip;
+    const int64_t count = to - from;
     const real max = (real)clip->value, scale = clip->norm >= 0 ? (real)factor(clip) : 1;
     if (scale != 1)
         for (int64_t i = 0; i < count; i++)
             gradient[i] *= scale;
+    if (clip->adaptive >= 0)
+        net_units_clip(optimizer, gradient, from, to);
     /* Written so that a NaN stays one. */
     if (clip->value >= 0)
         for (int64_t i = 0; i < count; i++)

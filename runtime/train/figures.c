@@ -8,6 +8,17 @@
 #include <math.h>
 #include <string.h>
 
+NetFigure net_figure(NetFigureKind kind, double value)
+{
+#define FIGURE(constant, name, key, percent, larger) \
+    [NET_FIGURE_##constant] = {name, key, 0, percent, larger, false},
+    static const NetFigure kinds[] = {NET_FIGURE_LIST(FIGURE)};
+#undef FIGURE
+    NetFigure figure = kinds[kind];
+    figure.value = value;
+    return figure;
+}
+
 void net_figures_add_one(NetFigures *figures, NetFigure figure)
 {
     if (figures->count < NET_MAX_FIGURES)
@@ -19,12 +30,11 @@ NetFigures net_figures(const NetResult *result)
     NetFigures figures = {0};
     if (result->images < 1)
         return figures;
-    net_figures_add_one(&figures, (NetFigure){"loss", "loss", result->loss, false, false, false});
-    if (result->answers > 0) {
-        double accuracy = (double)result->correct / (double)result->answers;
-        net_figures_add_one(&figures,
-                            (NetFigure){"accuracy", "accuracy", accuracy, true, true, false});
-    }
+    net_figures_add_one(&figures, net_figure(NET_FIGURE_LOSS, result->loss));
+    if (result->answers > 0)
+        net_figures_add_one(
+            &figures,
+            net_figure(NET_FIGURE_ACCURACY, (double)result->correct / (double)result->answers));
     for (int i = 0; i < result->measured.count; i++)
         net_figures_add_one(&figures, result->measured.items[i]);
     return figures;
@@ -41,6 +51,59 @@ bool net_figure_better(const NetFigure *figure, double than, double least)
 {
     return figure->larger_is_better ? figure->value > than + least : figure->value < than - least;
 }
+
+/* ------------------------------------------------------ a figure by its name */
+
+static const NetFigure *find_key(const NetFigures *figures, const char *key)
+{
+    for (int i = 0; i < figures->count; i++)
+        if (strcmp(figures->items[i].key, key) == 0)
+            return &figures->items[i];
+    return NULL;
+}
+
+bool net_figure_of_training(const char *name)
+{
+    return strncmp(name, NET_OF_TRAINING, strlen(NET_OF_TRAINING)) == 0;
+}
+
+const NetFigure *net_figure_of(const NetFigures *trained, const NetFigures *judged,
+                               const char *name)
+{
+    return net_figure_of_training(name) ? find_key(trained, name + strlen(NET_OF_TRAINING))
+                                        : find_key(judged, name);
+}
+
+static void list_keys(char *text, size_t size, const char *before, const NetFigures *figures)
+{
+    for (int i = 0; i < figures->count; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, "%s%s%s", used ? ", " : "", before,
+                 figures->items[i].key);
+    }
+}
+
+bool net_figure_exists(NetFigure *figure, const NetModel *model, bool by_class, const char *name,
+                       const char *who, NetError *error)
+{
+    NetResult result = {.images = 1, .answers = by_class};
+    NetFigures trained = net_figures(&result), judged;
+    result.answers = net_has_classes(model);
+    result.measured = net_figures_possible(model);
+    judged = net_figures(&result);
+    const NetFigure *found = net_figure_of(&trained, &judged, name);
+    if (found) {
+        *figure = *found;
+        return true;
+    }
+    char known[400] = "";
+    list_keys(known, sizeof known, "", &judged);
+    list_keys(known, sizeof known, NET_OF_TRAINING, &trained);
+    return net_fail(error, "%s goes by %.60s, which this network has not: it has %s", who, name,
+                    known);
+}
+
+/* ------------------------------------------------------------------ as text */
 
 /* What is far too large, as a run's that is lost, in few digits. */
 const char *net_value_text(char text[32], double value, bool percent)

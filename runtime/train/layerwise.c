@@ -364,6 +364,7 @@ static void add_layer(NetOptimizer *optimizer, const NetParameter *parameter)
         .first_piece = layers->pieces,
         .pieces = (parameter->elements + PIECE - 1) / PIECE,
         .group = parameter->group,
+        .layer = parameter->layer,
         .adapts = optimizer->groups[parameter->group].adapts
                   && (matrix || !optimizer->kind->orthogonalises),
     };

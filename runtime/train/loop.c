@@ -332,6 +332,17 @@ static void show_epoch(Loop *loop, const NetEpoch *epoch)
     note(loop, &loop->log_failed, good, &error);
 }
 
+/* What is not measured in an epoch is no better. */
+static void judge_schedule(Loop *loop, const NetEpoch *epoch)
+{
+    NetSchedule *schedule = &loop->schedule;
+    const char *name = schedule->plateau.monitor;
+    const NetFigure *figure = name ? net_figure_of(&epoch->trained, &epoch->judged, name)
+                              : schedule->plateau.rises ? net_figure_judged(&epoch->judged)
+                                                        : &epoch->judged.items[0];
+    net_schedule_judge(schedule, loop->progress->epoch, figure ? figure->value : NAN);
+}
+
 /* A signal may cut the test short: then the epoch is not over, and whoever
  * resumes the run tests again. */
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
@@ -359,8 +370,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     show_epoch(loop, &epoch);
     if (!finite)
         return false;
-    net_schedule_judge(&loop->schedule, progress->epoch, result.loss,
-                       net_figure_judged(&epoch.judged)->value);
+    judge_schedule(loop, &epoch);
     progress->plateau = loop->schedule.state;
     progress->epoch++;
     progress->position = progress->correct = 0;
@@ -452,6 +462,31 @@ static bool prepare_order(Loop *loop, NetError *error)
     return loop->order != NULL;
 }
 
+static bool is_by_class(const Loop *loop)
+{
+    const NetModel *model = loop->session->model;
+    return net_class_array(model, &loop->data->train)
+           && model->wanted[net_main_target(model)].ignored == NET_NOT_IGNORED;
+}
+
+/* Of a figure that a plateau names it is known which way is up. */
+static bool prepare_monitor(Loop *loop, NetPlateau *plateau, NetError *error)
+{
+    const char *mode = net_setting_word(loop->settings, "schedule.mode", NULL);
+    NetFigure figure;
+    if (!net_figure_exists(&figure, loop->session->model, loop->by_class, plateau->monitor,
+                           "the schedule plateau", error))
+        return false;
+    if (mode && figure.larger_is_better != plateau->rises)
+        return net_fail(error,
+                        "the schedule plateau has mode=%s of %s, of which %s is better: leave the "
+                        "mode out",
+                        mode, plateau->monitor, figure.larger_is_better ? "more" : "less");
+    plateau->rises = figure.larger_is_better;
+    return net_figure_of_training(plateau->monitor)
+           || has_judged(loop, "the schedule plateau", error);
+}
+
 /* plateau needs figures to go by. */
 static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *error)
 {
@@ -459,21 +494,18 @@ static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *erro
     if (!net_schedule_open(schedule, loop->settings, steps_per_epoch, error))
         return false;
     schedule->state = loop->progress->plateau;
-    if (net_schedule_judges(schedule) && !has_judged(loop, "the schedule plateau", error))
+    if (!net_schedule_judges(schedule))
+        return true;
+    if (schedule->plateau.monitor)
+        return prepare_monitor(loop, &schedule->plateau, error);
+    if (!has_judged(loop, "the schedule plateau", error))
         return false;
-    if (net_schedule_judges(schedule) && schedule->plateau.rises
-        && !net_has_classes(loop->session->model))
+    if (schedule->plateau.rises && !net_has_classes(loop->session->model))
         return net_fail(error,
                         "the schedule plateau has mode=max, of an accuracy, and this network "
-                        "has one output and no classes: mode=min is of the loss");
+                        "has one output and no classes: mode=min is of the loss, and monitor= "
+                        "names another figure");
     return true;
-}
-
-static bool is_by_class(const Loop *loop)
-{
-    const NetModel *model = loop->session->model;
-    return net_class_array(model, &loop->data->train)
-           && model->wanted[net_main_target(model)].ignored == NET_NOT_IGNORED;
 }
 
 static bool prepare(Loop *loop, NetError *error)

@@ -239,28 +239,21 @@ void net_figures_add(const NetSession *session, int64_t images, double *sums)
 /* ------------------------------------------------------------- a split's */
 
 /* `of`: the head that it is of; NULL: the last output. */
-static void add_of(NetFigures *figures, const char *of, const char *name, const char *key,
-                   NetFigure figure)
+static void add_of(NetFigures *figures, const char *of, NetFigureKind kind, double value)
 {
     enum { OUTPUT = 40 }; /* bytes of its name */
+    NetFigure plain = net_figure(kind, value), figure = plain;
     figure.of_head = of;
-    snprintf(figure.name, sizeof figure.name, "%.*s%s%s", OUTPUT, of ? of : "", of ? " " : "",
-             name);
-    snprintf(figure.key, sizeof figure.key, "%.*s%s%s", OUTPUT, of ? of : "", of ? "_" : "", key);
+    snprintf(figure.name, sizeof figure.name, "%.*s%s%.20s", OUTPUT, of ? of : "", of ? " " : "",
+             plain.name);
+    snprintf(figure.key, sizeof figure.key, "%.*s%s%.20s", OUTPUT, of ? of : "", of ? "_" : "",
+             plain.key);
     net_figures_add_one(figures, figure);
 }
 
-static void add(NetFigures *figures, const char *name, const char *key, double value, bool percent)
+static void add(NetFigures *figures, NetFigureKind kind, double value)
 {
-    add_of(figures, NULL, name, key,
-           (NetFigure){.value = value, .percent = percent, .larger_is_better = true});
-}
-
-/* Of which less is better. */
-static void add_error(NetFigures *figures, const char *of, const char *name, const char *key,
-                      double value)
-{
-    add_of(figures, of, name, key, (NetFigure){.value = value});
+    net_figures_add_one(figures, net_figure(kind, value));
 }
 
 static const int64_t *counts_of(const NetSession *session, int64_t group)
@@ -324,11 +317,10 @@ static void add_numbers(NetFigures *figures, const char *of, const double sums[N
 {
     double n = sums[NET_SUM_VALUES], mean = sums[NET_SUM_TARGETS] / n,
            around = sums[NET_SUM_TARGET_SQUARES] - n * mean * mean;
-    add_error(figures, of, "MAE", "mae", sums[NET_SUM_ABSOLUTE] / n);
-    add_error(figures, of, "RMSE", "rmse", sqrt(sums[NET_SUM_SQUARED] / n));
+    add_of(figures, of, NET_FIGURE_MAE, sums[NET_SUM_ABSOLUTE] / n);
+    add_of(figures, of, NET_FIGURE_RMSE, sqrt(sums[NET_SUM_SQUARED] / n));
     if (around > 1e-12 * sums[NET_SUM_TARGET_SQUARES] || n <= 1)
-        add_of(figures, of, "R²", "r2",
-               (NetFigure){.value = 1 - sums[NET_SUM_SQUARED] / around, .larger_is_better = true});
+        add_of(figures, of, NET_FIGURE_R2, 1 - sums[NET_SUM_SQUARED] / around);
 }
 
 static void add_head(NetFigures *figures, const NetModel *model, const NetHead *head,
@@ -340,10 +332,7 @@ static void add_head(NetFigures *figures, const NetModel *model, const NetHead *
         if (sums[NET_SUM_VALUES] > 0)
             add_numbers(figures, of, sums);
     } else if (answers > 0) {
-        add_of(figures, of, "accuracy", "accuracy",
-               (NetFigure){.value = sums[NET_SUM_CORRECT] / answers,
-                           .percent = true,
-                           .larger_is_better = true});
+        add_of(figures, of, NET_FIGURE_ACCURACY, sums[NET_SUM_CORRECT] / answers);
     }
 }
 
@@ -353,22 +342,22 @@ static void add_classes(const NetSession *session, const NetModel *model, NetFig
 {
     bool text = model->numbers > 0 && model->output.rank == 2;
     if (model->classes > FEW)
-        add(figures, "top-5", "top5_accuracy", sums[NET_SUM_TOP5] / sums[NET_SUM_ANSWERS], true);
+        add(figures, NET_FIGURE_TOP5, sums[NET_SUM_TOP5] / sums[NET_SUM_ANSWERS]);
     if (text && model->loss_count == 1 && model->output_kind == NET_OUTPUT_LOGITS)
-        add_error(figures, NULL, "perplexity", "perplexity", exp(loss));
+        add(figures, NET_FIGURE_PERPLEXITY, exp(loss));
     else if (model->targets > 1)
-        add(figures, "mean IoU", "mean_iou", session ? mean_iou(session) : 0, true);
+        add(figures, NET_FIGURE_MEAN_IOU, session ? mean_iou(session) : 0);
 }
 
 static void add_labels(const NetSession *session, NetFigures *figures, const double sums[NET_SUMS])
 {
     double f1 = session ? mean_over_labels(session, label_f1) : 0,
            auc = session ? mean_over_labels(session, label_auc) : 0;
-    add(figures, "accuracy", "label_accuracy", sums[NET_SUM_CORRECT] / sums[NET_SUM_LABELS], true);
+    add(figures, NET_FIGURE_LABEL_ACCURACY, sums[NET_SUM_CORRECT] / sums[NET_SUM_LABELS]);
     if (!isnan(f1))
-        add(figures, "F1", "f1", f1, false);
+        add(figures, NET_FIGURE_F1, f1);
     if (!isnan(auc))
-        add(figures, "AUC", "auc", auc, false);
+        add(figures, NET_FIGURE_AUC, auc);
 }
 
 NetFigures net_figures_made(const NetSession *session, double loss, const double *sums)

@@ -150,10 +150,12 @@ static NetRates read_rates(const NetSettings *settings)
 /* What a group does not say is the optimizer's; group 0 says nothing. */
 static NetGroup read_group(const NetSettings *settings, int number)
 {
-    char lr[32], decay[32], adapt[32];
+    char lr[32], decay[32], adapt[32], clip[32], max_norm[32];
     snprintf(lr, sizeof lr, "group.%d.lr", number);
     snprintf(decay, sizeof decay, "group.%d.weight_decay", number);
     snprintf(adapt, sizeof adapt, "group.%d.adapt", number);
+    snprintf(clip, sizeof clip, "group.%d.clip", number);
+    snprintf(max_norm, sizeof max_norm, "group.%d.max_norm", number);
     double own = net_setting(settings, "optimizer.lr", 0.01),
            adam = net_setting(settings, "optimizer.adam_lr", own);
     NetGroup group = {
@@ -162,6 +164,8 @@ static NetGroup read_group(const NetSettings *settings, int number)
             net_setting(settings, decay, net_setting(settings, "optimizer.weight_decay", 0)),
         .plain_base = net_setting(settings, lr, adam),
         .adapts = net_setting(settings, adapt, 1) != 0,
+        .clips = net_setting(settings, clip, 1) != 0,
+        .max_norm = net_setting(settings, max_norm, 0),
     };
     group.lr = group.base_lr;
     group.plain_lr = group.plain_base;
@@ -182,7 +186,7 @@ static bool read_groups(NetOptimizer *optimizer, const NetModel *model, const Ne
     return optimizer->groups != NULL;
 }
 
-/* Neighbours of one group are one stretch; frozen parameters are in none. */
+/* Neighbours of one group and layer are one stretch; frozen parameters are in none. */
 static bool read_stretches(NetOptimizer *optimizer, const NetModel *model, NetError *error)
 {
     optimizer->stretches =
@@ -196,11 +200,13 @@ static bool read_stretches(NetOptimizer *optimizer, const NetModel *model, NetEr
             continue;
         NetStretch *last = joins ? &optimizer->stretches[optimizer->stretch_count - 1] : NULL;
         joins = !parameter->frozen;
-        if (last && joins && last->group == parameter->group && last->to <= parameter->offset)
+        if (last && joins && last->group == parameter->group && last->layer == parameter->layer
+            && last->to <= parameter->offset)
             last->to = parameter->offset + parameter->elements;
         else if (joins)
-            optimizer->stretches[optimizer->stretch_count++] = (NetStretch){
-                parameter->offset, parameter->offset + parameter->elements, parameter->group};
+            optimizer->stretches[optimizer->stretch_count++] =
+                (NetStretch){parameter->offset, parameter->offset + parameter->elements,
+                             parameter->group, parameter->layer};
     }
     return true;
 }
@@ -256,13 +262,16 @@ static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetE
 bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
                         NetError *error)
 {
-    *optimizer = (NetOptimizer){.rates = read_rates(settings), .mu_product = 1};
+    *optimizer = (NetOptimizer){.rates = read_rates(settings),
+                                .mu_product = 1,
+                                .layer_decay = net_setting(settings, "layer_decay", 1)};
     if (find_kind(optimizer, settings, error) && read_groups(optimizer, model, settings, error)
         && read_stretches(optimizer, model, error)
         && allocate_state(optimizer, model->trained, error)
         && net_layers_open(optimizer, model, error)
         && net_average_open(&optimizer->average, model, settings, error)
-        && net_clip_open(&optimizer->clip, settings, model->trained, error))
+        && net_clip_open(&optimizer->clip, settings, model->trained, error)
+        && net_units_open(optimizer, model, error))
         return true;
     net_optimizer_close(optimizer);
     return false;
@@ -276,6 +285,7 @@ void net_optimizer_close(NetOptimizer *optimizer)
     free(optimizer->stretches);
     net_layers_close(optimizer);
     net_average_close(&optimizer->average);
+    net_units_close(optimizer);
     net_clip_close(&optimizer->clip);
     *optimizer = (NetOptimizer){0};
 }
@@ -321,11 +331,13 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
     net_optimizer_count(optimizer, step);
 }
 
-/* The rates of a group; of a layer that is not adapted, the plain ones. */
-static NetRates rates_of(const NetOptimizer *optimizer, int group, bool adapts)
+/* The rates of a group; of a layer that is not adapted, the plain ones.  Layers before the last are
+ * slower by what `layer_decay` says: Bao et al. 2022, "BEiT", as timm's param_groups_layer_decay. */
+static NetRates rates_of(const NetOptimizer *optimizer, int group, int layer, bool adapts)
 {
     NetRates rates = optimizer->rates;
     rates.lr = adapts ? optimizer->groups[group].lr : optimizer->groups[group].plain_lr;
+    rates.lr *= pow(optimizer->layer_decay, layer);
     rates.weight_decay = optimizer->groups[group].weight_decay;
     return rates;
 }
@@ -362,7 +374,7 @@ static void work_on_layers(const NetOptimizer *optimizer, Work *work, real *weig
         int64_t first = larger(layer->from, from), end = smaller(layer->to, to);
         if (first >= end)
             continue;
-        NetRates rates = rates_of(optimizer, layer->group, layer->adapts);
+        NetRates rates = rates_of(optimizer, layer->group, layer->layer, layer->adapts);
         Part part = {.weight = weights, .gradient = gradient + (first - from), .layer = layer};
         if (work == optimizer->kind->update)
             part.scale = net_layer_scale(optimizer, &rates, layer);
@@ -389,7 +401,7 @@ void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t 
         int64_t first = larger(stretch->from, from), end = smaller(stretch->to, to);
         if (first >= end)
             continue;
-        NetRates rates = rates_of(optimizer, stretch->group, true);
+        NetRates rates = rates_of(optimizer, stretch->group, stretch->layer, true);
         Part part = {.weight = weights, .gradient = gradient + (first - from)};
         work_on(optimizer, optimizer->kind->update, &rates, part, first, end);
     }

@@ -468,8 +468,9 @@ static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
     return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
-           && optimizer->clip.value < 0 && !net_is_layerwise(optimizer)
-           && pass->session->passes == 1 && !pass->session->keep_gradients && !sends(pass);
+           && optimizer->clip.value < 0 && optimizer->units.count == 0
+           && !net_is_layerwise(optimizer) && pass->session->passes == 1
+           && !pass->session->keep_gradients && !sends(pass);
 }
 
 /* The rank's of a sum over all grains; where grains are computed or weights transformed, each does
@@ -789,7 +790,7 @@ static int64_t count_summed(const Pass *pass)
 static void update(const Pass *pass, int64_t from, int64_t to)
 {
     real *gradient = pass->session->gradients + from;
-    net_clip_apply(&pass->optimizer->clip, gradient, to - from);
+    net_clip_apply(pass->optimizer, gradient, from, to);
     net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
 }
 
@@ -805,16 +806,32 @@ static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
     }
 }
 
-/* Clipping by the norm needs the whole gradient: the threads meet again before it is changed. */
-static void measure_norm(const Pass *pass, int thread)
+/* Clipping by a norm needs the whole gradient: the threads meet again before it is changed. */
+static void measure_norms(const Pass *pass, int thread)
 {
     NetSession *session = pass->session;
     const NetOptimizer *optimizer = pass->optimizer;
-    if (!optimizer->clip.squares)
+    bool whole = optimizer->clip.squares, by_unit = optimizer->clip.adaptive >= 0;
+    if (!whole && !by_unit)
         return;
-    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->own_threads);
-    net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
+    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->own_threads),
+             units = net_share(optimizer->units.count, thread, pass->own_threads);
+    if (whole)
+        net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
+    if (by_unit)
+        net_units_measure(optimizer, session->weights, session->gradients, units.from, units.to);
     meet(pass, thread);
+}
+
+/* A bound on weights needs those of whole units, when all are moved. */
+static void bound_weights(const Pass *pass, int thread)
+{
+    const NetUnits *units = &pass->optimizer->units;
+    if (!units->bounded)
+        return;
+    meet(pass, thread);
+    NetShare own = net_share(units->count, pass->first_thread + thread, pass->threads);
+    net_units_bound(pass->optimizer, pass->session->weights, own.from, own.to);
 }
 
 /* The pass's part of the step's gradient; of the last, all of it, in the gradient's place. */
@@ -836,7 +853,7 @@ static void move_layers(const Pass *pass, NetShare all, int thread)
     NetSession *session = pass->session;
     const NetOptimizer *optimizer = pass->optimizer;
     real *gradient = session->gradients + all.from;
-    net_clip_apply(&optimizer->clip, gradient, all.to - all.from);
+    net_clip_apply(optimizer, gradient, all.from, all.to);
     net_optimizer_direct(optimizer, session->weights, all.from, all.to, gradient);
     meet(pass, thread);
     NetShare pieces = net_share(optimizer->layers.pieces, thread, pass->own_threads);
@@ -887,11 +904,12 @@ static void move_share(const Pass *pass, int thread)
     }
     if (pass->batch->more)
         return;
-    measure_norm(pass, thread);
+    measure_norms(pass, thread);
     if (net_is_layerwise(pass->optimizer))
         move_layers(pass, all, thread);
     else
         update(pass, all.from, all.to);
+    bound_weights(pass, thread);
 }
 
 static void run(void *context, int thread)

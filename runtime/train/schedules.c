@@ -75,6 +75,12 @@ static double inverse_sqrt_rate(const NetSchedule *schedule, double lr, double t
     return lr * sqrt(schedule->timescale / (schedule->timescale + t));
 }
 
+/* Caffe's policy inv (caffe.proto, SolverParameter.lr_policy). */
+static double inv_rate(const NetSchedule *schedule, double lr, double t)
+{
+    return lr * pow(1 + schedule->gamma * t, -schedule->power);
+}
+
 /* CosineAnnealingWarmRestarts (Loshchilov and Hutter 2017, "SGDR", eq. 5): each stretch is T_mult
  * times as long as the one before. */
 static double restarts_rate(const NetSchedule *schedule, double lr, double t)
@@ -118,11 +124,10 @@ bool net_schedule_judges(const NetSchedule *schedule)
     return schedule->kind->rate == plateau_rate;
 }
 
-void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double loss, double accuracy)
+void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double figure)
 {
     const NetPlateau *plateau = &schedule->plateau;
     NetPlateauState *state = &schedule->state;
-    double figure = plateau->rises ? accuracy : loss;
     if (!net_schedule_judges(schedule) || (double)epoch < schedule->warmup)
         return;
     if (state->judged ? is_better(plateau, figure, state->best) : isfinite(figure)) {
@@ -155,6 +160,7 @@ static NetPlateau read_plateau(const NetSettings *settings)
         .rises = strcmp(net_setting_word(settings, "schedule.mode", "min"), "max") == 0,
         .relative =
             strcmp(net_setting_word(settings, "schedule.threshold_mode", "rel"), "rel") == 0,
+        .monitor = net_setting_word(settings, "schedule.monitor", NULL),
     };
 }
 
@@ -201,6 +207,7 @@ static const NetScheduleKind kinds[] = {
     {"linear", linear_rate},
     {"polynomial", polynomial_rate},
     {"inverse_sqrt", inverse_sqrt_rate},
+    {"inv", inv_rate},
     {"cosine", cosine_rate},
     {"cosine_warm_restarts", restarts_rate},
     {"plateau", plateau_rate},

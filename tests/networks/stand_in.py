@@ -26,7 +26,7 @@ def shape_of(rank, c, h, w, d):
 
 
 # What goes by a figure of the test part.
-JUDGED = re.compile(r"^    schedule +plateau\b", re.M)
+JUDGED = re.compile(r"^    schedule +plateau\b(?!\(monitor=train_)", re.M)
 
 
 class Wanted:
@@ -101,7 +101,8 @@ def write_picture(path, pixels):
 def write_pictures(folder, wanted, random):
     """One of each of the first classes.  The others have one that is cut off, which
     `--skip-broken` leaves out: a class has a folder that is not empty."""
-    shape, classes = wanted.inputs[0][1], int(wanted.targets[0][8])
+    shape = wanted.inputs[0][1]
+    classes = int(wanted.targets[0][8]) if wanted.targets else 1
     for number in range(EXAMPLES):
         path = folder / "train" / f"c{number % classes:04}" / f"{number}.png"
         write_picture(path, picture(shape, random))

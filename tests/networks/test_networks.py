@@ -31,7 +31,7 @@ ROWS_LEFT_OUT = {
     "118_pilotnet": 3,
 }
 # How many are said, trained, and trained by the whole recipe; of some numbers there are two.
-WRITTEN, TRAINED, BY_RECIPE = 124, 89, 73
+WRITTEN, TRAINED, BY_RECIPE = 124, 90, 79
 
 FILES = sorted(HERE.glob("*.net"))
 # The end of a title: the count, and perhaps the same by hand; or as rounded in a paper.

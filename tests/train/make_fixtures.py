@@ -162,6 +162,9 @@ def schedule(name, by, **arguments):
         "inverse_sqrt": lambda optimizer: schedulers.LambdaLR(
             optimizer, lambda t: (1 + t / arguments["timescale"]) ** -0.5
         ),
+        "inv": lambda optimizer: schedulers.LambdaLR(
+            optimizer, lambda t: (1 + arguments["gamma"] * t) ** -arguments.get("power", 1)
+        ),
         "cosine_warm_restarts": lambda optimizer: schedulers.CosineAnnealingWarmRestarts(
             optimizer, **arguments
         ),
@@ -210,6 +213,14 @@ def advance(scheduler, epoch, mode):
         scheduler.step()
 
 
+def clip_adaptively(weight, factor, eps=1e-3):
+    """The gradient's, as timm.utils.agc.adaptive_clip_grad: norms are over all axes but the first."""
+    largest = weight.detach().norm(2, dim=1, keepdim=True).clamp(min=eps) * factor
+    norm = weight.grad.norm(2, dim=1, keepdim=True)
+    clipped = weight.grad * (largest / norm.clamp(min=1e-6))
+    weight.grad = torch.where(norm < largest, weight.grad, clipped)
+
+
 def run(case):
     random = np.random.RandomState(1)
     whole = torch.from_numpy(random.normal(size=COUNT))
@@ -217,9 +228,11 @@ def run(case):
         torch.nn.Parameter(part.clone().reshape(shape))
         for part, shape in zip((whole[:SPLIT], whole[SPLIT:]), SHAPES)
     ]
-    optimizer = optimizer_of(
-        case, [{"params": parts[:1]}, {"params": parts[1:], **case.get("group", {})}]
-    )
+    second = {"params": parts[1:], **case.get("group", {})}
+    if "layer" in case:
+        slower = case["layer_decay"] ** case["layer"]
+        second["lr"] = second.get("lr", case["optimizer"]["lr"]) * slower
+    optimizer = optimizer_of(case, [{"params": parts[:1]}, second])
     wanted = dict(case.get("schedule", {"name": "constant"}))
     by = wanted.pop("by", "step" if wanted["name"] == "one_cycle" else "epoch")
     warmup, decay = wanted.pop("warmup", 0), wanted.pop("warmup_decay", None)
@@ -242,6 +255,10 @@ def run(case):
             torch.nn.utils.clip_grad_norm_(parts, clip["norm"])
         if "value" in clip:
             torch.nn.utils.clip_grad_value_(parts, clip["value"])
+        if "adaptive" in clip:
+            for part, clips in zip(parts, (True, second.get("clip", True))):
+                if clips:
+                    clip_adaptively(part, clip["adaptive"], clip.get("eps", 1e-3))
         group = optimizer.param_groups[0]
         if plateau and step < warmup * STEPS:
             for each in optimizer.param_groups:
@@ -249,6 +266,8 @@ def run(case):
         lr.append(group["lr"])
         momentum.append(group["betas"][0] if "betas" in group else group.get("momentum", 0))
         optimizer.step()
+        if "max_norm" in second:
+            parts[1].data = torch.renorm(parts[1].data, 2, 0, second["max_norm"])
         if plateau and step // STEPS < warmup:
             continue
         if by == "step" or step % STEPS == STEPS - 1:
@@ -359,6 +378,8 @@ CASES = (
             ("inverse_sqrt", dict(warmup=3)),
             ("inverse_sqrt", dict(timescale=7, by="step", warmup=5)),
             ("inverse_sqrt", dict(by="step")),
+            ("inv", dict(gamma=0.5, power=0.75)),
+            ("inv", dict(gamma=0.1, by="step", warmup=4)),
             ("cosine_warm_restarts", dict(T_0=3)),
             ("cosine_warm_restarts", dict(T_0=2, T_mult=2, eta_min=0.01, by="step", warmup=4)),
             ("cosine_warm_restarts", dict(T_0=2, T_mult=2, warmup=1, warmup_decay=0.5)),
@@ -412,6 +433,31 @@ CASES = (
             ("muon", dict(weight_decay=0)),
             ("muon", dict(adapt=False)),
         ]
+    ]
+    + [
+        {
+            "optimizer": dict(name="sgd", lr=0.1, momentum=0.9, nesterov=True),
+            "clip": dict(adaptive=0.5),
+        },
+        {
+            "optimizer": dict(name="lamb", lr=0.1),
+            "clip": dict(adaptive=0.1, eps=2),
+            "group": dict(clip=False),
+        },
+        {"optimizer": dict(name="adadelta", lr=1), "group": dict(max_norm=1.5)},
+        {"optimizer": dict(name="muon", lr=0.1), "group": dict(max_norm=0.5)},
+        {
+            "optimizer": dict(name="adamw", lr=0.1, weight_decay=0.2),
+            "layer": 3,
+            "layer_decay": 0.8,
+            "schedule": dict(name="step", step_size=3),
+        },
+        {
+            "optimizer": dict(name="lars", lr=0.1),
+            "group": dict(lr=0.2),
+            "layer": 1,
+            "layer_decay": 0.5,
+        },
     ]
     + [
         {

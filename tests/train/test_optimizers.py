@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     const NetParameter parameters[] = {
         {.path = "a", .kind = NET_TRAINED, .elements = SPLIT, .rank = 2, .dim = {4, 2}},
         {.path = "b", .kind = NET_TRAINED, .offset = SPLIT, .elements = COUNT - SPLIT, .group = 1,
-         .rank = 2, .dim = {3, 4}},
+         .rank = 2, .dim = {3, 4}, .layer = (int)net_setting(&settings, "layer", 0)},
     };
     const NetModel model = {.parameters = parameters, .parameter_count = 2, .trained = COUNT};
     NetOptimizer optimizer = {0};
@@ -84,11 +84,16 @@ int main(int argc, char **argv)
             return 2;
         net_optimizer_schedule(&optimizer, &schedule, step, step / STEPS);
         net_clip_measure(&optimizer, gradient, 0, optimizer.clip.pieces);
-        net_clip_apply(&optimizer.clip, gradient, COUNT);
+        if (optimizer.clip.adaptive >= 0)
+            for (int64_t unit = 0; unit < optimizer.units.count; unit++)
+                net_units_measure(&optimizer, weights, gradient, unit, unit + 1);
+        net_clip_apply(&optimizer, gradient, 0, 5);
+        net_clip_apply(&optimizer, gradient + 5, 5, COUNT);
         update(&optimizer, weights, gradient);
+        net_units_bound(&optimizer, weights, 0, optimizer.units.count);
         if (step % STEPS == STEPS - 1)
-            net_schedule_judge(&schedule, step / STEPS, figures[step / STEPS][0],
-                               figures[step / STEPS][1]);
+            net_schedule_judge(&schedule, step / STEPS,
+                               figures[step / STEPS][schedule.plateau.rises]);
         double told[] = {optimizer.groups[0].lr, optimizer.rates.momentum, optimizer.rates.beta1};
         fwrite(told, sizeof *told, 3, stdout);
         fwrite(weights, sizeof *weights, COUNT, stdout);
@@ -141,6 +146,9 @@ def words(case):
     ):
         for key, value in case.get(part, {}).items():
             yield from (path if key == "name" else f"{path}.{key}", text(value))
+    for path in "layer", "layer_decay":
+        if path in case:
+            yield from (path, text(case[path]))
     yield from ("epochs", str(EPOCHS))
 
 
@@ -195,13 +203,14 @@ def test_every_argument_is_compared(part):
         assert set().union(*seen) - {"name"} >= {
             argument["name"] for argument in arguments
         } - EVERYWHERE.get(part, set())
-    assert {"adapt", "lr", "weight_decay"} == set().union(
+    assert {"adapt", "clip", "lr", "max_norm", "weight_decay"} == set().union(
         *(case["group"] for case in CASES if "group" in case)
     )
 
 
-# Arguments that are the same code for all of a part; some case has each.
-EVERYWHERE = {"schedule": {"warmup_decay"}}
+# Arguments that are the same code for all of a part, some case has each; and which figure is given to
+# a schedule, of which test_recipe.py says more.
+EVERYWHERE = {"schedule": {"warmup_decay", "monitor"}}
 
 
 def test_every_schedule_is_compared_by_epoch_and_by_step():

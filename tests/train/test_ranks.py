@@ -107,10 +107,13 @@ RECIPE = (
 )
 
 
+ROWS = 'clip adaptive=0.02;  group "*.weight", max_norm=0.5;  layer_decay 0.9, "*.weight"'
+
+
 @pytest.mark.parametrize(
     "network, optimizer, more, options",
     [
-        (CONVOLUTIONS, "sgd(lr=0.05, momentum=0.9)", "", ()),
+        (CONVOLUTIONS, "sgd(lr=0.05, momentum=0.9)", ROWS, ()),
         (CONVOLUTIONS, "adamw(lr=0.01)", RECIPE, ("--kernels=reference",)),
         (MATRICES, "adam(lr=0.001)", "augment horizontal_flip(0.5)", ("--dtype=f64",)),
         rarely(MATRICES, "muon(lr=0.01)", 'freeze "first.*"', ("--target=x86-64-v3",)),

@@ -1,5 +1,7 @@
 """What a recipe adds to a step: gradients of several batches, averages of the weights, optimizers
 that look at whole layers, a schedule that goes by the tests."""
+import re
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,13 @@ train {
 """
 PLAIN = NETWORK % ""
 NORMS = (NETWORK % "batch_norm2d as bn1").replace("dropout(0.2)", "").replace("clip ", "# ")
+NORMS = NORMS.replace("plateau(", "plateau(monitor=train_loss, ")
+
+
+# What is asked of each row of a parameter, and slower layers.
+BOUNDED = re.sub(r"muon\(.*\)", "sgd(lr=0.1)", PLAIN).replace("norm=0.5", "adaptive=0.05")
+BOUNDED = re.sub(r"ema .*", 'layer_decay 0.5, "conv1.*", "fc#.*"', BOUNDED)
+BOUNDED = BOUNDED.replace('"fc.*", adapt=false', '"fc1.*", max_norm=0.6, clip=false')
 
 
 def train(text, folder, *options):
@@ -72,7 +81,40 @@ def test_with_batch_norms_it_is_the_mean_of_the_batches(tmp_path):
     assert counted == 9
 
 
-@pytest.mark.parametrize("text", [PLAIN, NORMS], ids=["plain", "norms"])
+def rows_of(array):
+    return array.astype("f8").reshape(len(array) if array.ndim > 1 else 1, -1)
+
+
+def row_norms(array):
+    return np.linalg.norm(rows_of(array), axis=1, keepdims=True)
+
+
+def test_one_step_of_bounded_rows_and_slower_layers(tmp_path):
+    """The unclipped gradient and the first weights give the second."""
+    read = lambda name: read_safetensors(tmp_path / name)
+    train(BOUNDED, tmp_path, "--max-steps", 0)
+    before = read("w")
+    one = ["--max-steps", 1, "--save-gradients", tmp_path / "g"]
+    train(BOUNDED, tmp_path, *one, "--set", "clip.adaptive=1e9")
+    gradients = read("g")
+    train(BOUNDED, tmp_path, *one)
+    after, clipped = read("w"), 0
+    for name, rate in ("conv1", 0.25), ("fc1", 0.5), ("fc", 1):
+        for part in "weight", "bias":
+            path = f"{name}.{part}"
+            weights, gradient = rows_of(before[path]), rows_of(gradients[path])
+            norm, most = row_norms(gradients[path]), 0.05 * np.fmax(row_norms(weights), 1e-3)
+            if name != "fc1":
+                gradient = np.where(norm > most, gradient * most / norm, gradient)
+                clipped += (norm > most).sum()
+            moved = weights - 0.1 * rate * gradient
+            if name == "fc1":
+                moved *= np.fmin(1, 0.6 / np.linalg.norm(moved, axis=1, keepdims=True))
+            np.testing.assert_allclose(rows_of(after[path]), moved, rtol=1e-4, atol=1e-6)
+    assert clipped > 5 and (row_norms(after["fc1.weight"]) > 0.59).any()
+
+
+@pytest.mark.parametrize("text", [PLAIN, NORMS, BOUNDED], ids=["plain", "norms", "bounded"])
 def test_threads_and_resumption_change_nothing(text, tmp_path):
     whole = train(text, tmp_path, "--threads", 1)
     assert train(text, tmp_path, "--threads", 3) == whole
@@ -105,15 +147,36 @@ def test_an_average_is_what_torchvisions_is(tmp_path):
     assert (weights["fc.weight"] != file["optimizer.trained.fc.weight"]).any()
 
 
-def test_a_plateau_lowers_the_rate(tmp_path):
-    train(NORMS, tmp_path, "--log", tmp_path / "log")
+@pytest.mark.parametrize("text, figure", [(PLAIN, "test_loss"), (NORMS, "train_loss")])
+def test_a_plateau_lowers_the_rate(text, figure, tmp_path):
+    """Asked for more than there is, of one figure in the second epoch and of the other not."""
+    train(text, tmp_path, "--log", tmp_path / "log", "--set", "schedule.threshold=0.01")
     events = read_log(tmp_path / "log")
-    losses = [event["test_loss"] for event in events if event["event"] == "epoch"]
+    losses = [event[figure] for event in events if event["event"] == "epoch"]
     rates = [event["lr"] for event in events if event["event"] == "step"]
-    best, rate, expected = losses[0], 0.02, [0.02] * 6
-    if losses[1] >= best * (1 - 0.2):
-        rate *= 0.5
-    assert rates == pytest.approx(expected + [rate] * 3)
+    expected, best = [], None
+    rate = 0.02
+    for loss in losses:
+        expected += [rate] * 3
+        if best is None or loss < best * (1 - 0.01):
+            best = loss
+        else:
+            rate *= 0.5
+    assert rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ("monitor=mean_iou", "has not: it has loss, accuracy, train_loss, train_accuracy"),
+        ("monitor=accuracy, mode=min", "mode=min of accuracy, of which more is better"),
+    ],
+)
+def test_a_plateau_of_what_is_not_measured_is_refused(words, told, tmp_path):
+    text = LINEAR % ("cutout(2)", "")
+    text = text.replace("batch ", f"schedule  plateau({words})\n    batch ")
+    failed = run(trainer(text), "train", "--quiet", "--data", "synthetic", expect=1)
+    assert told in failed.stderr
 
 
 def test_the_model_of_more_cores_has_all_of_the_step():
