@@ -955,6 +955,12 @@ typedef struct NetAnswered {
     float *logits, *probabilities;
     float *outputs[NET_MAX_OUTPUTS];
 } NetAnswered;
+/* The figure that epochs are compared by: of that name, or of "" net_figure_judged's.  False: it
+ * was not measured. */
+bool net_figure_by(NetFigure *by, const NetFigures *trained, const NetFigures *judged,
+                   const char *name);
+/* The one of net_figure_judged, of such a network. */
+NetFigure net_figure_usual(const NetModel *model);
 /* Of one image of bytes, normalised here. */
 void net_answer(NetSession *session, const NetImages *images, int64_t index,
                 const NetAnswered *answer);
@@ -1057,7 +1063,12 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
 
 /* train/checkpoint.c: weights, optimizer state and progress in one file. */
-enum { NET_MAX_KEPT = 1000 };
+enum { NET_MAX_KEPT = 1000, NET_MAX_BEST = 100 };
+/* An epoch whose weights are kept, and the figure that it is kept for. */
+typedef struct NetBestEpoch {
+    int64_t epoch;
+    double figure;
+} NetBestEpoch;
 /* of a run */
 typedef struct NetProgress {
     int64_t epoch;    /* from 0: the one under way */
@@ -1067,8 +1078,12 @@ typedef struct NetProgress {
     int64_t correct;
     bool shuffle;
     int64_t train_images;
-    int64_t best_epoch; /* whose weights --save-best wrote, from 1; 0: none yet */
-    double best;        /* its accuracy, or its loss where there are no classes */
+    int64_t best_epoch;                   /* whose weights --save-best wrote, from 1; 0: none yet */
+    double best;                          /* its figure */
+    NetBestEpoch bests[NET_MAX_BEST + 1]; /* of --keep-best: best first; one is there shortly */
+    int best_count;
+    char asked[NET_FIGURE_NAME];   /* the figure of --monitor; "": none */
+    char monitor[NET_FIGURE_NAME]; /* the key of the one that best and top are of; "": not known */
     int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MAX_KEPT];
     const NetIdentity *data; /* of the images; NULL: not known */
@@ -1158,6 +1173,18 @@ void net_keep_remove(NetKeep *keep, NetProgress *progress);
 /* Whether `path` is the name of an earlier checkpoint of `checkpoint`. */
 bool net_is_kept_name(const char *path, const char *checkpoint);
 
+/* train/best.c: the weights of the best epochs beside those of the best one. */
+/* "best-epoch7-f1-0.9321.safetensors"; free() it.  NULL: no memory. */
+char *net_best_name(const char *path, const char *key, NetBestEpoch one);
+/* Whether an epoch with this figure is among the `max` best so far. */
+bool net_best_enters(const NetProgress *progress, const NetFigure *figure, int64_t max);
+bool net_best_free(const char *name, NetError *error); /* no other file has that name */
+/* After its weights were written: removes those that are no longer among the best. */
+void net_best_enter(NetProgress *progress, const char *path, const NetFigure *figure, int64_t epoch,
+                    int64_t max);
+/* Of a run that is taken up again: files that are no longer there are no longer kept. */
+void net_best_forget_lost(NetProgress *progress, const char *path);
+
 /* train/log.c: rows of JSON, of a table or of TensorBoard's events, as the file is called, each on
  * the disk's side as soon as it happens. */
 typedef struct NetEpoch {
@@ -1166,6 +1193,8 @@ typedef struct NetEpoch {
     const char *split;          /* what the latter are: "test" or "validation" */
     double seconds, images_per_second;
     bool compared, best; /* held against the best before; better than it */
+    bool has_figure;     /* false: that by which epochs are compared was not measured */
+    NetFigure figure;
 } NetEpoch;
 /* Of a split's result, "train" and "loss"; of a parameter, its path and "gradient_norm". */
 typedef struct NetLogField {
@@ -1276,7 +1305,7 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
                        const NetFigures *trained);
 /* Of one that ends because no epoch was better than the top one. */
-void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split);
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *by);
 void net_meter_clear(NetMeter *meter);
 
 /* train/finite.c: where values that are no numbers came from.  False with a
@@ -1313,6 +1342,8 @@ typedef struct NetRun {
     double every_seconds; /* between checkpoints; 0: none but after each epoch */
     double every_steps;
     double keep;                         /* checkpoints; 0: one, and nothing is removed */
+    double keep_best;                    /* epochs whose weights are kept; 0: the best one's */
+    const char *monitor;                 /* the figure that epochs are compared by; NULL */
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
     int *speaker;      /* of several ranks the one that says why a run cannot begin; may be NULL */
     double statistics; /* are logged every so many steps; 0: never */
@@ -1375,6 +1406,12 @@ void net_sheet_close(NetSheet *sheet);
  * files in the folder, which is made; they are listed on `out`.  picture NULL: no outputs. */
 bool net_look(NetSession *session, const char *picture, const char *folder, FILE *out,
               NetError *error);
+
+/* train/look_data.c: the first training examples of a run as the network gets them, as one PNG, and
+ * a line on `out` for each of its rows with what they are held against.  count 0: those of the
+ * first step, 64 at most.  The session is one that trains. */
+bool net_look_data(NetSession *session, const NetSettings *settings, const NetData *data,
+                   int64_t count, const char *path, FILE *out, NetError *error);
 
 /* train/trials.c: what several runs came to. */
 enum { NET_MAX_AXES = 8 };

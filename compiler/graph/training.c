@@ -51,6 +51,7 @@ static const ArgSpec stop_args[] = {
      .doc = "Epochs without a better figure, after which the run stops."},
     {"min_delta", ARG_REAL, .otherwise = "0", .maximum = 1e6,
      .doc = "How much better a figure must be to count."},
+    {"monitor", ARG_WORD, .otherwise = "none", .words = any_word, .doc = MONITOR_DOC},
     {0}};
 static const ArgSpec seed_args[] = {{"seed", ARG_INT, .positional = true, .otherwise = "1",
                                      .maximum = ANY_SIZE, .doc = "Of every random number."},
@@ -377,7 +378,8 @@ static void resolve_validation(Training *t, const SettingDef *def)
 static void resolve_stop(Training *t, const SettingDef *def)
 {
     static const Choice stop = {"stop", stop_args, NULL};
-    add_choice(t, "stop", &stop, evaluate_arguments(t->b, &def->arguments), def->span);
+    if (add_choice(t, "stop", &stop, evaluate_arguments(t->b, &def->arguments), def->span) != NULL)
+        check_monitor(t, "stop.monitor");
 }
 
 /* ----------------------------------------------------------------- loss */

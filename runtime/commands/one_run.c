@@ -113,6 +113,11 @@ const char *net_find_contradiction(const Request *request)
         return "--checkpoint-every needs --checkpoint F: what to write";
     if (run->statistics > 0 && !run->log)
         return "--stats needs --log F: where to write";
+    if (run->keep_best > 0 && !run->best)
+        return "--keep-best needs --save-best F: what to keep";
+    if (run->monitor && !run->best && !run->outcome
+        && net_setting(&request->settings, "stop.patience", 0) == 0)
+        return "--monitor says what --save-best F and --early-stop N go by: give one of them";
     if (run->keep > 0 && !run->checkpoint)
         return "--keep needs --checkpoint F: what to keep";
     return NULL;
@@ -122,7 +127,7 @@ const char *net_find_contradiction(const Request *request)
 static void write_nothing(NetRun *run)
 {
     run->save = run->best = run->checkpoint = run->log = run->gradients = NULL;
-    run->every_seconds = run->every_steps = run->keep = run->statistics = 0;
+    run->every_seconds = run->every_steps = run->keep = run->keep_best = run->statistics = 0;
     run->quiet = true;
 }
 
@@ -176,6 +181,8 @@ int net_train_once(Request *request)
     bool good = net_open_from(request, &from, &error);
     if (good) {
         bool ready = !request->resume || resume(request, &from, &progress, &notes, &error);
+        if (request->run.monitor)
+            snprintf(progress.asked, sizeof progress.asked, "%s", request->run.monitor);
         good = train_with(request, ready, &from, &progress, &notes, &end, &error);
     }
     net_tell_notes(&notes);

@@ -19,11 +19,12 @@
 #include <string.h>
 
 /* keys besides the settings'; bytes of one number's text */
-enum { FIELDS = 35 + NET_DATA_TRAITS, TEXT = 40 };
+enum { FIELDS = 39 + NET_DATA_TRAITS, TEXT = 40 };
 
 static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
                   FROZEN[] = "frozen", DATA[] = "data", MU_PRODUCT[] = "mu_product",
-                  AVERAGED[] = "averaged";
+                  AVERAGED[] = "averaged", BESTS[] = "bests", ASKED[] = "monitor_asked",
+                  MONITOR[] = "monitor";
 
 /* -------------------------------------------------------------- writing */
 
@@ -111,9 +112,27 @@ static void add_judgement(Metadata *metadata, const NetProgress *progress)
     }
 }
 
+/* By what epochs are compared, and those whose weights --keep-best keeps: "7:0.93,4:0.91". */
+static void add_bests(Metadata *metadata, const NetProgress *progress)
+{
+    char *bests = calloc((size_t)progress->best_count + 1, 2 * TEXT);
+    for (int i = 0, used = 0; bests && i < progress->best_count; i++)
+        used += snprintf(bests + used, 2 * TEXT, "%s%" PRId64 ":%.17g", i ? "," : "",
+                         progress->bests[i].epoch, progress->bests[i].figure);
+    if (progress->best_count > 0)
+        add(metadata, strdup(BESTS), bests);
+    else
+        free(bests);
+    if (*progress->asked)
+        add(metadata, strdup(ASKED), strdup(progress->asked));
+    if (*progress->monitor)
+        add(metadata, strdup(MONITOR), strdup(progress->monitor));
+}
+
 /* What --save-best and --keep have to know of the run so far. */
 static void add_history(Metadata *metadata, const NetProgress *progress)
 {
+    add_bests(metadata, progress);
     char *kept = calloc((size_t)progress->kept_count + 1, TEXT);
     for (int i = 0, used = 0; kept && i < progress->kept_count; i++)
         used += snprintf(kept + used, TEXT, "%s%" PRId64, i ? "," : "", progress->kept[i]);
@@ -238,6 +257,29 @@ static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError
                && read_figure(file, "best", &progress->best, error));
 }
 
+/* "7:0.93,4:0.91" */
+static bool read_bests(const NetTensorFile *file, NetProgress *progress, NetError *error)
+{
+    const char *text = net_tensors_metadata(file, BESTS),
+               *asked = net_tensors_metadata(file, ASKED),
+               *monitor = net_tensors_metadata(file, MONITOR);
+    snprintf(progress->asked, sizeof progress->asked, "%s", asked ? asked : "");
+    snprintf(progress->monitor, sizeof progress->monitor, "%s", monitor ? monitor : "");
+    progress->best_count = 0;
+    while (text && *text) {
+        char *colon, *end;
+        long long epoch = strtoll(text, &colon, 10);
+        double figure = *colon == ':' ? strtod(colon + 1, &end) : NAN;
+        if (*text < '0' || *text > '9' || epoch > progress->epoch || isnan(figure)
+            || (*end && *end != ',') || progress->best_count == NET_MAX_BEST)
+            return net_fail(error, "%s: bests %.40s: epochs and their figures are expected",
+                            file->path, text);
+        progress->bests[progress->best_count++] = (NetBestEpoch){epoch, figure};
+        text = end + (*end == ',');
+    }
+    return true;
+}
+
 static bool read_plateau(const NetTensorFile *file, NetPlateauState *state, NetError *error)
 {
     const int64_t max = (int64_t)1 << 53;
@@ -289,8 +331,9 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;
     progress->shuffle = shuffle;
-    return read_best(file, progress, error) && read_plateau(file, &progress->plateau, error)
-           && read_kept(file, progress, error) && read_judgement(file, progress, error);
+    return read_best(file, progress, error) && read_bests(file, progress, error)
+           && read_plateau(file, &progress->plateau, error) && read_kept(file, progress, error)
+           && read_judgement(file, progress, error);
 }
 
 /* ------------------------------------------------------------- settings */

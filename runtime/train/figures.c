@@ -67,6 +67,22 @@ bool net_figure_of_training(const char *name)
     return strncmp(name, NET_OF_TRAINING, strlen(NET_OF_TRAINING)) == 0;
 }
 
+bool net_figure_by(NetFigure *by, const NetFigures *trained, const NetFigures *judged,
+                   const char *name)
+{
+    const NetFigure *found = *name               ? net_figure_of(trained, judged, name)
+                             : judged->count > 0 ? net_figure_judged(judged)
+                                                 : NULL;
+    if (!found || isnan(found->value))
+        return false;
+    *by = *found;
+    if (net_figure_of_training(name)) {
+        snprintf(by->name, sizeof by->name, "train %.50s", found->name);
+        snprintf(by->key, sizeof by->key, NET_OF_TRAINING "%.50s", found->key);
+    }
+    return true;
+}
+
 const NetFigure *net_figure_of(const NetFigures *trained, const NetFigures *judged,
                                const char *name)
 {
@@ -101,6 +117,14 @@ bool net_figure_exists(NetFigure *figure, const NetModel *model, bool by_class, 
     list_keys(known, sizeof known, NET_OF_TRAINING, &trained);
     return net_fail(error, "%s goes by %.60s, which this network has not: it has %s", who, name,
                     known);
+}
+
+NetFigure net_figure_usual(const NetModel *model)
+{
+    NetResult result = {.images = 1, .answers = net_has_classes(model)};
+    result.measured = net_figures_possible(model);
+    NetFigures figures = net_figures(&result);
+    return *net_figure_judged(&figures);
 }
 
 /* ------------------------------------------------------------------ as text */

@@ -33,6 +33,8 @@ typedef struct Loop {
     bool by_class; /* the output is held against classes, all of which count */
     NetKeep keep;
     bool keep_gradients; /* of every step */
+    const char *monitor; /* the figure that epochs are compared by; "": the usual one */
+    NetFigure compared;  /* likewise, without a value */
     int64_t patience;    /* epochs; 0: the run does not stop by itself */
     double min_delta;
     double checkpoint_time;                          /* of the last one: seconds */
@@ -267,10 +269,34 @@ static bool checkpoint_if_due(Loop *loop, NetError *error)
     return true;
 }
 
+/* That by which epochs are compared. */
+static void take_figure(const Loop *loop, NetEpoch *epoch)
+{
+    epoch->has_figure =
+        net_figure_by(&epoch->figure, &epoch->trained, &epoch->judged, loop->monitor);
+}
+
 static bool is_best(const Loop *loop, const NetEpoch *epoch)
 {
     return loop->progress->best_epoch == 0
-           || net_figure_better(net_figure_judged(&epoch->judged), loop->progress->best, 0);
+           || net_figure_better(&epoch->figure, loop->progress->best, 0);
+}
+
+/* Of those that are kept beside the best one's. */
+static bool save_among_best(Loop *loop, const NetEpoch *epoch, NetError *error)
+{
+    const NetRun *run = loop->run;
+    int64_t max = (int64_t)run->keep_best;
+    if (max < 2 || !net_best_enters(loop->progress, &epoch->figure, max))
+        return true;
+    char *name = net_best_name(run->best, epoch->figure.key,
+                               (NetBestEpoch){epoch->epoch, epoch->figure.value});
+    bool good = name ? net_best_free(name, error) && save_weights(loop, name, error)
+                     : net_fail(error, "out of memory");
+    free(name);
+    if (good)
+        net_best_enter(loop->progress, run->best, &epoch->figure, epoch->epoch, max);
+    return good;
 }
 
 /* What is not written is not the best so far: the next that is better than the
@@ -278,24 +304,27 @@ static bool is_best(const Loop *loop, const NetEpoch *epoch)
 static void save_best(Loop *loop, const NetEpoch *epoch)
 {
     NetError error;
-    if (!epoch->best)
+    if (!epoch->compared || !epoch->has_figure)
         return;
-    bool good = save_weights(loop, loop->run->best, &error);
+    bool good = (!epoch->best || save_weights(loop, loop->run->best, &error))
+                && save_among_best(loop, epoch, &error);
     note(loop, &loop->best_failed, good, &error);
     if (!good) {
         loop->best_failure = error;
         return;
     }
+    if (!epoch->best)
+        return;
     loop->progress->best_epoch = epoch->epoch;
-    loop->progress->best = net_figure_judged(&epoch->judged)->value;
+    loop->progress->best = epoch->figure.value;
 }
 
 /* Whatever file there is: a run stops by what it has come to. */
 static void note_top(Loop *loop, const NetEpoch *epoch)
 {
     NetProgress *progress = loop->progress;
-    const NetFigure *figure = net_figure_judged(&epoch->judged);
-    if (epoch->judged.count == 0
+    const NetFigure *figure = &epoch->figure;
+    if (!epoch->has_figure
         || (progress->top_epoch > 0 && !net_figure_better(figure, progress->top, loop->min_delta)))
         return;
     progress->top_epoch = epoch->epoch;
@@ -315,9 +344,9 @@ static void note_outcome(const Loop *loop, const NetEpoch *epoch)
     NetOutcome *outcome = loop->run->outcome;
     if (!outcome)
         return;
-    bool better = !outcome->any || epoch->judged.count == 0
-                  || net_figure_better(net_figure_judged(&epoch->judged),
-                                       net_figure_judged(&outcome->top.judged)->value, 0);
+    bool better =
+        !outcome->any || !outcome->top.has_figure
+        || (epoch->has_figure && net_figure_better(&epoch->figure, outcome->top.figure.value, 0));
     outcome->last = *epoch;
     if (better)
         outcome->top = *epoch;
@@ -366,7 +395,8 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .compared = loop->run->best != NULL,
     };
     bool finite = net_ranks_same(loop->session, error) && net_check_weights(loop->session, error);
-    epoch.best = epoch.compared && finite && is_best(loop, &epoch);
+    take_figure(loop, &epoch);
+    epoch.best = epoch.compared && finite && epoch.has_figure && is_best(loop, &epoch);
     show_epoch(loop, &epoch);
     if (!finite)
         return false;
@@ -420,11 +450,44 @@ static bool has_judged(const Loop *loop, const char *what, NetError *error)
                        what, loop->data->noun.many, loop->data->what, loop->data->noun.many);
 }
 
+/* What was the best by another figure counts no more. */
+static bool prepare_figure(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    const NetModel *model = loop->session->model;
+    loop->monitor =
+        *progress->asked ? progress->asked : net_setting_word(loop->settings, "stop.monitor", "");
+    if (!*loop->monitor)
+        loop->compared = net_figure_usual(model);
+    else if (!net_figure_exists(&loop->compared, model, loop->by_class, loop->monitor,
+                                *progress->asked ? "--monitor" : "stop", error))
+        return false;
+    const char *key = *loop->monitor ? loop->monitor : loop->compared.key;
+    if (strcmp(key, *progress->monitor ? progress->monitor : net_figure_usual(model).key) != 0)
+        progress->best_epoch = progress->top_epoch = progress->best_count = 0;
+    snprintf(progress->monitor, sizeof progress->monitor, "%s", key);
+    return true;
+}
+
+/* "the validation images", "the F1 of the validation images", "the train loss" */
+static const char *judged_by(const Loop *loop, char text[NET_SHAPE_TEXT])
+{
+    const char *split = net_judged(loop->data).name, *many = loop->data->noun.many;
+    if (net_figure_of_training(loop->monitor))
+        snprintf(text, NET_SHAPE_TEXT, "the train %s", loop->compared.name);
+    else if (*loop->monitor)
+        snprintf(text, NET_SHAPE_TEXT, "the %s of the %s %s", loop->compared.name, split, many);
+    else
+        snprintf(text, NET_SHAPE_TEXT, "the %s %s", split, many);
+    return text;
+}
+
 static bool prepare_stop(Loop *loop, NetError *error)
 {
     loop->patience = (int64_t)net_setting(loop->settings, "stop.patience", 0);
     loop->min_delta = net_setting(loop->settings, "stop.min_delta", 0);
-    return loop->patience == 0 || has_judged(loop, "stop", error);
+    return loop->patience == 0 || net_figure_of_training(loop->monitor)
+           || has_judged(loop, "stop", error);
 }
 
 /* The best so far counts while its file is there. */
@@ -433,10 +496,11 @@ static bool prepare_best(Loop *loop, NetError *error)
     const char *path = loop->run->best;
     if (!path)
         return true;
-    if (!has_judged(loop, "--save-best", error))
+    if (!net_figure_of_training(loop->monitor) && !has_judged(loop, "--save-best", error))
         return false;
     if (access(path, F_OK) != 0)
         loop->progress->best_epoch = 0;
+    net_best_forget_lost(loop->progress, path);
     return can_write(path, error);
 }
 
@@ -537,8 +601,8 @@ static bool prepare(Loop *loop, NetError *error)
                              session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
-           && can_write(run->gradients, error) && prepare_best(loop, error)
-           && prepare_stop(loop, error)
+           && can_write(run->gradients, error) && prepare_figure(loop, error)
+           && prepare_best(loop, error) && prepare_stop(loop, error)
            && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,
                             progress, error)
            && open_log(loop, error);
@@ -576,6 +640,7 @@ static void judge_part(Loop *loop)
                       .trained = train_figures(loop),
                       .judged = net_figures(&result),
                       .split = judged.name};
+    take_figure(loop, &epoch);
     if (result.images == judged.to - judged.from)
         note_outcome(loop, &epoch);
 }
@@ -589,6 +654,7 @@ static void tell_where(Loop *loop)
 
 static bool run_epochs(Loop *loop, NetError *error)
 {
+    char by[NET_SHAPE_TEXT];
     while (loop->progress->epoch < loop->epochs && !is_no_better(loop) && !is_over(loop))
         if (!run_epoch(loop, error)) {
             NetError unreadable;
@@ -601,7 +667,7 @@ static bool run_epochs(Loop *loop, NetError *error)
     if (loop->progress->position > 0)
         tell_where(loop);
     else if (loop->progress->epoch < loop->epochs && is_no_better(loop))
-        net_meter_no_better(&loop->meter, loop->progress, net_judged(loop->data).name);
+        net_meter_no_better(&loop->meter, loop->progress, judged_by(loop, by));
     net_signals_finish(true);
     save(loop);
     net_signals_finish(false);

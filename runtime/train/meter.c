@@ -199,14 +199,13 @@ void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t don
     fflush(stdout);
 }
 
-void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split)
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *by)
 {
     net_meter_clear(meter);
     if (meter->quiet || meter->label)
         return;
-    printf("stopped after epoch %" PRId64 ": by the %s %s none was better than epoch %" PRId64
+    printf("stopped after epoch %" PRId64 ": by %s none was better than epoch %" PRId64
            " for %" PRId64 " epochs\n",
-           progress->epoch, split, meter->noun.many, progress->top_epoch,
-           progress->epoch - progress->top_epoch);
+           progress->epoch, by, progress->top_epoch, progress->epoch - progress->top_epoch);
     fflush(stdout);
 }

@@ -42,7 +42,7 @@ static uint64_t digest_progress(const NetStart *start)
     const NetProgress *progress = start->progress;
     const int64_t where[] = {progress->epoch, progress->position, progress->step, progress->shuffle,
                              start->max_steps};
-    return net_digest(0, where, sizeof where);
+    return net_digest_text(net_digest(0, where, sizeof where), progress->asked);
 }
 
 static uint64_t digest_weights(const NetSession *session)

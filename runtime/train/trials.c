@@ -35,7 +35,14 @@ static double judged_figure(const NetOutcome *outcome, int which)
 static double best_figure(const NetOutcome *outcome, int which)
 {
     (void)which;
-    return net_figure_judged(&outcome->top.judged)->value;
+    return outcome->top.has_figure ? outcome->top.figure.value : NAN;
+}
+
+/* The last epoch's, of what the runs are compared by. */
+static double last_figure(const NetOutcome *outcome, int which)
+{
+    (void)which;
+    return outcome->last.has_figure ? outcome->last.figure.value : NAN;
 }
 
 static Summary summarise(const NetTrial *trial, Value *value, int which)
@@ -70,10 +77,9 @@ static const NetOutcome *find_outcome(const NetTrials *trials)
 /* ---------------------------------------------------------------- order */
 
 /* Better ones first, then as they were run; what has no figure comes last. */
-static bool is_before(const NetTrial *a, const NetTrial *b, int which, bool larger)
+static bool is_before(const NetTrial *a, const NetTrial *b, bool larger)
 {
-    double one = summarise(a, judged_figure, which).mean,
-           other = summarise(b, judged_figure, which).mean;
+    double one = summarise(a, last_figure, 0).mean, other = summarise(b, last_figure, 0).mean;
     if (isnan(one) || isnan(other))
         return !isnan(one) && isnan(other);
     return larger ? one > other : one < other;
@@ -82,13 +88,11 @@ static bool is_before(const NetTrial *a, const NetTrial *b, int which, bool larg
 /* Few enough to be inserted one by one. */
 static void sort(NetTrials *trials, const NetOutcome *any)
 {
-    const NetFigure *judged = net_figure_judged(&any->last.judged);
-    int which = (int)(judged - any->last.judged.items);
-    for (int i = 1; i < trials->count && any->last.judged.count > 0; i++) {
+    bool larger = any->top.figure.larger_is_better;
+    for (int i = 1; i < trials->count && any->top.has_figure; i++) {
         NetTrial trial = trials->items[i];
         int at = i;
-        for (; at > 0 && is_before(&trial, &trials->items[at - 1], which, judged->larger_is_better);
-             at--)
+        for (; at > 0 && is_before(&trial, &trials->items[at - 1], larger); at--)
             trials->items[at] = trials->items[at - 1];
         trials->items[at] = trial;
     }
@@ -151,8 +155,8 @@ static int fill(Row row, const NetTrials *trials, const NetTrial *trial, const N
         else
             put_summary(row[count], trial, judged_figure, i, figures->items[i].percent);
     }
-    if (figures->count > 0) {
-        const NetFigure *best = net_figure_judged(figures);
+    if (any->top.has_figure) {
+        const NetFigure *best = &any->top.figure;
         if (!trial)
             snprintf(row[count], CELL, "best %s", best->name);
         else
@@ -221,7 +225,7 @@ static void put_run(FILE *file, const NetTrials *trials, const NetTrial *trial, 
     fprintf(file, "%" PRIu64, outcome->seed);
     if (!outcome->any) {
         int empty = any ? any->last.trained.count + any->last.judged.count : 0;
-        empty += any && any->last.judged.count > 0 ? 4 : 2;
+        empty += any && any->top.has_figure ? 4 : 2;
         fputs(",failed", file);
         for (int i = 0; i < empty; i++)
             fputc(',', file);
@@ -233,7 +237,7 @@ static void put_run(FILE *file, const NetTrials *trials, const NetTrial *trial, 
         fprintf(file, ",%.9g", outcome->last.trained.items[i].value);
     for (int i = 0; i < outcome->last.judged.count; i++)
         fprintf(file, ",%.9g", outcome->last.judged.items[i].value);
-    if (outcome->last.judged.count > 0)
+    if (outcome->top.has_figure)
         fprintf(file, ",%.9g,%" PRId64, best_figure(outcome, 0), outcome->top.epoch);
     fputc('\n', file);
 }
@@ -251,8 +255,8 @@ bool net_trials_write(const NetTrials *trials, const char *path, NetError *error
         fprintf(output.file, ",train_%s", any->last.trained.items[i].key);
     for (int i = 0; any && i < any->last.judged.count; i++)
         fprintf(output.file, ",%s_%s", any->last.split, any->last.judged.items[i].key);
-    if (any && any->last.judged.count > 0)
-        fprintf(output.file, ",best_%s,best_epoch", net_figure_judged(&any->last.judged)->key);
+    if (any && any->top.has_figure)
+        fprintf(output.file, ",best_%s,best_epoch", any->top.figure.key);
     fputc('\n', output.file);
     for (int i = 0; i < trials->count; i++)
         for (int run = 0; run < trials->items[i].count; run++)

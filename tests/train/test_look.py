@@ -1,9 +1,12 @@
 """`look`: filters and what layers make of a picture, against NumPy."""
+import re
+
 import numpy as np
 import pytest
 
 from data.test_data import png
 from harness import run, trainer, write_safetensors
+from runs import BATCH, NET as NET_OF_RUNS, small, write_data
 from train.test_report import decode_png
 
 SIDE, SCALE, GAP = 12, 4, 2  # tiles of 48 pixels
@@ -81,3 +84,31 @@ def test_what_cannot_be(tmp_path):
     assert "has no convolution of pictures whose filters could be shown" in told
     told = run(flat, *words, "-o", "out", "no.png", cwd=tmp_path, expect=1).stderr
     assert "no.png" in told
+
+
+def test_training_images_as_the_network_gets_them(tmp_path):
+    """Those of the first step, in its order; what is done to them is what training does."""
+    told = run(small(), "look", "--data", write_data(tmp_path), *"-o out".split(), cwd=tmp_path)
+    labels = re.findall(r"\d+", re.sub(r"row \d+: ", "", told.stdout.rpartition("out/")[0]))
+    raw = (tmp_path / "train-images-idx3-ubyte").read_bytes()[16:]
+    images = np.frombuffer(raw, "u1").reshape(-1, 12, 12)
+    classes = (tmp_path / "train-labels-idx1-ubyte").read_bytes()[8:]
+    drawn = list(tiles(tmp_path / "out" / "training.png", BATCH, 12, 4))
+    assert len(labels) == BATCH and len({tile.tobytes() for tile in drawn}) == BATCH
+    for tile, label in zip(drawn, labels):
+        (index,) = np.flatnonzero((images == tile).all((1, 2)))
+        assert classes[index] == int(label)
+    mirrored = trainer(
+        (NET_OF_RUNS % ("sgd(lr=0.1)", "constant")).replace(
+            "loss      ", "augment   horizontal_flip(1.0), mixup(0.4)\n    loss      "
+        ),
+        "--kernels=reference",
+    )
+    words = "look", "--data", ".", "--count", 2, "-o", "two.png"
+    told = run(mirrored, *words, cwd=tmp_path).stdout
+    assert re.match(r"row 1: (\d \(\d+ %\) \+ \d \(\d+ %\)(, |\n)){2}", told), told
+    share = int(re.search(r"(\d+) %", told)[1]) / 100
+    one, two = drawn[0][:, ::-1].astype(float), drawn[1][:, ::-1].astype(float)
+    for tile, own, other in zip(tiles(tmp_path / "two.png", 2, 12, 4), (one, two), (two, one)):
+        assert np.abs(tile - (share * own + (1 - share) * other)).max() < 3
+    assert "look --data needs --output" in run(small(), "look", "--data", ".", expect=2).stderr
