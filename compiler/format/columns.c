@@ -279,14 +279,13 @@ static void align_tables(const Rows *rows, int from, int to)
         align_table(tables.all.items[i]);
 }
 
-/* A setting's words begin in one column. */
-static void align_settings(const Rows *rows, int from, int to)
+void align_settings(const Rows *rows)
 {
-    int widest = 0;
-    for (int i = from; i < to; i++)
+    int widest = 0, to = rows->rows.count;
+    for (int i = 0; i < to; i++)
         if (only_statement(rows, i))
             widest = larger(widest, length_of(&only_statement(rows, i)->parts.items[0]));
-    for (int i = from; i < to; i++) {
+    for (int i = 0; i < to; i++) {
         Statement *statement = only_statement(rows, i);
         if (statement && statement->setting && statement->parts.count > 1)
             statement->parts.items[1].pad = widest - length_of(&statement->parts.items[0]);
@@ -358,7 +357,6 @@ void set_columns(const Rows *rows, int from, int to, Lines *lines)
     align_parts(rows, from, to, REPEAT);
     align_parts(rows, from, to, DENSE);
     align_tables(rows, from, to);
-    align_settings(rows, 0, rows->rows.count);
     Cells *cells = NEW_ARRAY(Cells, (size_t)(to - from));
     for (int i = from; i < to; i++) {
         cells[i - from] = cells_of(&rows->rows.items[i]);

@@ -216,6 +216,7 @@ static void begin_row(const Row *row, int indent, Text *out)
 
 static void print_paragraphs(Rows *rows, int indent, Text *out)
 {
+    align_settings(rows);
     for (int i = 0, end; i < rows->rows.count; i = end) {
         Row *row = &rows->rows.items[i];
         end = i + 1;

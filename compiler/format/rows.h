@@ -87,13 +87,15 @@ bool is_bodied(const Statement *statement); /* has a { } with something in it */
 /* columns.c */
 int width_of(const char *text); /* in columns */
 /* The statement's parts [from, to) on one line. */
-/* … a part that is no body, without the gap before it. */
-void add_part_word(const Part *part, Text *out);
 void add_flat(const Statement *statement, int from, int to, Text *out);
+/* … one that is no body, without the gap before it. */
+void add_part_word(const Part *part, Text *out);
 /* Whether a space stands before parts[at], of a line that begins at `from`. */
 bool is_spaced(const Statement *statement, int at);
 const char *flat_row(const Row *row); /* all of it on one line, but for the remark */
 int row_width(const Row *row);        /* of that, a marked shape not counted */
+/* A setting's words begin in one column, also of those that take several lines. */
+void align_settings(const Rows *rows);
 /* Rows [from, to) of one paragraph, each one line: to `lines`, one each. */
 typedef LIST(const char *) Lines;
 void set_columns(const Rows *rows, int from, int to, Lines *lines);

@@ -282,20 +282,24 @@ static bool is_best(const Loop *loop, const NetEpoch *epoch)
            || net_figure_better(&epoch->figure, loop->progress->best, 0);
 }
 
-/* Of those that are kept beside the best one's. */
+/* Whether it is one of those that are kept beside the best one's. */
+static bool is_among_best(const Loop *loop, const NetEpoch *epoch)
+{
+    int64_t max = (int64_t)loop->run->keep_best;
+    return max >= 2 && net_best_enters(loop->progress, &epoch->figure, max);
+}
+
 static bool save_among_best(Loop *loop, const NetEpoch *epoch, NetError *error)
 {
     const NetRun *run = loop->run;
-    int64_t max = (int64_t)run->keep_best;
-    if (max < 2 || !net_best_enters(loop->progress, &epoch->figure, max))
-        return true;
     char *name = net_best_name(run->best, epoch->figure.key,
                                (NetBestEpoch){epoch->epoch, epoch->figure.value});
     bool good = name ? net_best_free(name, error) && save_weights(loop, name, error)
                      : net_fail(error, "out of memory");
     free(name);
     if (good)
-        net_best_enter(loop->progress, run->best, &epoch->figure, epoch->epoch, max);
+        net_best_enter(loop->progress, run->best, &epoch->figure, epoch->epoch,
+                       (int64_t)run->keep_best);
     return good;
 }
 
@@ -306,8 +310,11 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
     NetError error;
     if (!epoch->compared || !epoch->has_figure)
         return;
+    bool among = is_among_best(loop, epoch);
+    if (!epoch->best && !among)
+        return;
     bool good = (!epoch->best || save_weights(loop, loop->run->best, &error))
-                && save_among_best(loop, epoch, &error);
+                && (!among || save_among_best(loop, epoch, &error));
     note(loop, &loop->best_failed, good, &error);
     if (!good) {
         loop->best_failure = error;

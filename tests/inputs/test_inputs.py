@@ -123,9 +123,9 @@ def test_a_run_goes_on_with_all_of_its_inputs(tmp_path):
         "test_numbers": "test",
     }.items():
         told = run(program(), *again, pairs(tmp_path / "b.npz", array), expect=1).stderr
-        assert f"has other further inputs or labels of {part} images; give --data" in told
+        assert f"has other further inputs or labels of {part} examples; give --data" in told
     told = run(program(), *again, pairs(tmp_path / "b.npz", "train_left"), expect=1).stderr
-    assert "has other pixels of training images; give --data" in told
+    assert "has other values of training examples; give --data" in told
 
 
 # ------------------------------------------------------------------ from C

@@ -112,12 +112,14 @@ HEADS = [
     "aside { flatten;  linear(5) as head2;  output other }",
     "aside { flatten;  linear(5) as head3;  output third }",
     "aside { flatten;  linear(40) as s;  reshape([8, 5]);  log_softmax(axis=-1);  output said }",
+    "aside { flatten;  linear(6);  normalize;  output cosines }",
 ]
 TRIPLET = "triplet(one, other, third)"  # is held against nothing
 LOSSES = {
     "f32": [
         *("cross_entropy", "nll", "hinge", "ctc(3), output=said", TRIPLET),
         *("cosine(one, third)", "contrastive(other, third)"),
+        *("arcface, output=cosines", "cosface, output=cosines"),
     ],
     "f64": ["mse", "l1", "huber", "smooth_l1", "bce_with_logits", "kl_div", "hinge_embedding"],
 }

@@ -141,13 +141,31 @@ static void emit_tile(const Pointwise *pointwise, OuterTile tile)
                        t * tile.ins + n);
 }
 
+/* Whether the last in channels that are taken together may be fewer, or are all. */
+static bool has_odd_end(const Pointwise *pointwise)
+{
+    return pointwise->block.ins <= pointwise->near
+           || pointwise->forward->in_channels % pointwise->near != 0;
+}
+
+/* Whole tiles from `first` to `end`; `variable` is then where a rest begins, if there is one. */
+static void open_tiles(Kernel *kernel, const char *variable, const char *first, const char *end,
+                       Int step, Int rest)
+{
+    if (rest)
+        kernel_line(kernel, "int %s = %s;", variable, first);
+    kernel_line(kernel, "for (%s; %s + %lld <= %s; %s += %lld) {",
+                rest ? "" : format("int %s = %s", variable, first), variable, step, end, variable,
+                step);
+}
+
 /* In channels from `near` to `far`; what no whole tile takes are the last of all. */
 static void emit_ins(const Pointwise *pointwise, Int outs)
 {
     Kernel *kernel = pointwise->kernel;
     Int step = pointwise->tile.ins, rest = pointwise->forward->in_channels % step;
-    kernel_line(kernel, "int b = near;");
-    kernel_line(kernel, "for (; b + %lld <= far; b += %lld) {", step, step);
+    open_tiles(kernel, "b", "near",
+               has_odd_end(pointwise) ? "far" : format("near + %lld", pointwise->near), step, rest);
     emit_tile(pointwise, (OuterTile){outs, step});
     kernel_line(kernel, "}");
     if (!rest)
@@ -161,8 +179,7 @@ static void emit_outs(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
     Int step = pointwise->tile.outs, rest = pointwise->forward->out_channels % step;
-    kernel_line(kernel, "int a = 0;");
-    kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", step, step);
+    open_tiles(kernel, "a", "0", "outs", step, rest);
     emit_ins(pointwise, step);
     kernel_line(kernel, "}");
     if (!rest)
@@ -175,9 +192,15 @@ static void emit_outs(const Pointwise *pointwise)
 static void emit_block(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
+    if (pointwise->block.ins <= pointwise->near) {
+        kernel_line(kernel, "const int near = 0, far = ins;");
+        emit_outs(pointwise);
+        return;
+    }
     kernel_line(kernel, "for (int near = 0; near < ins; near += %lld) {", pointwise->near);
-    kernel_line(kernel, "const int far = near + %lld < ins ? near + %lld : ins;", pointwise->near,
-                pointwise->near);
+    if (has_odd_end(pointwise))
+        kernel_line(kernel, "const int far = near + %lld < ins ? near + %lld : ins;",
+                    pointwise->near, pointwise->near);
     emit_outs(pointwise);
     kernel_line(kernel, "}");
 }
