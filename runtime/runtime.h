@@ -768,6 +768,9 @@ void net_augment_close(NetAugment *augment);
 bool net_augments(const NetAugment *augment); /* whether it does anything */
 /* Pictures are augmented as bytes; data whose examples are other numbers are refused. */
 bool net_augment_check(const NetAugment *augment, const NetData *data, NetError *error);
+/* train/session.c: all of that for the session's steps on these data. */
+bool net_augment_begin(NetAugment *augment, const NetSettings *settings, const NetSession *session,
+                       const NetData *data, NetError *error);
 /* What an image and another become, in the thread's room for the first one's lane.  The other was
  * made in lane augment->lanes. */
 const uint8_t *net_augment_mix(const NetAugment *augment, const uint8_t *own, const uint8_t *other,

@@ -92,12 +92,11 @@ static void crop_row(const NetAugmentWork *work, uint8_t *to, const uint8_t *fro
     memset(to, fill, (size_t)count);
     if (from && first < end)
         memcpy(to + first, from + first + right, (size_t)(end - first));
-    for (int64_t x = 0; from && x < count; x++) {
-        int64_t at =
-            x < first || x >= end ? net_border_index(work->step->border.mode, x + right, own) : -1;
-        if (at >= 0)
-            to[x] = from[at];
-    }
+    if (!from || work->step->border.mode == NET_BORDER_CONSTANT)
+        return;
+    for (int64_t x = 0; x < count; x++)
+        if (x < first || x >= end)
+            to[x] = from[net_border_index(work->step->border.mode, x + right, own)];
 }
 
 /* A window of the network's size somewhere in the image with its padding. */

@@ -25,15 +25,10 @@ char *net_best_name(const char *path, const char *key, NetBestEpoch one)
                : name;
 }
 
-static bool is_better(const NetFigure *figure, double a, double b)
-{
-    return figure->larger_is_better ? a > b : a < b;
-}
-
 bool net_best_enters(const NetProgress *progress, const NetFigure *figure, int64_t max)
 {
     int count = progress->best_count;
-    return count < max || is_better(figure, figure->value, progress->bests[count - 1].figure);
+    return count < max || net_figure_better(figure, progress->bests[count - 1].figure, 0);
 }
 
 /* Weights of ours: a name alone would not do. */
@@ -69,7 +64,7 @@ void net_best_enter(NetProgress *progress, const char *path, const NetFigure *fi
                     int64_t max)
 {
     int at = progress->best_count;
-    for (; at > 0 && is_better(figure, figure->value, progress->bests[at - 1].figure); at--)
+    for (; at > 0 && net_figure_better(figure, progress->bests[at - 1].figure, 0); at--)
         progress->bests[at] = progress->bests[at - 1];
     progress->bests[at] = (NetBestEpoch){epoch, figure->value};
     progress->best_count++;

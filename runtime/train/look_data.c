@@ -190,11 +190,11 @@ static bool open(LookData *look, const NetSettings *settings, int64_t count, Net
     if (!look->order || !look->pixels)
         return false;
     tile.c = tile.c == 3 || is_mask(look) ? 3 : 1;
+    if (!net_augment_begin(&look->augment, settings, session, look->data, error))
+        return false;
     net_order_images(look->order, look->data, session->seed, 0);
-    return net_augment_open(&look->augment, settings, session->image, session->model->lanes,
-                            net_pool_threads(session->pool), session->seed, error)
-           && net_augment_check(&look->augment, look->data, error)
-           && net_sheet_open(&look->sheet, look->count, is_mask(look) ? 2 : 1, tile, error);
+    net_repeat_order(&look->augment, look->order);
+    return net_sheet_open(&look->sheet, look->count, is_mask(look) ? 2 : 1, tile, error);
 }
 
 bool net_look_data(NetSession *session, const NetSettings *settings, const NetData *data,

@@ -597,15 +597,10 @@ static bool prepare(Loop *loop, NetError *error)
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
     net_meter_open(&loop->meter, run->quiet, run->label, loop->epochs, loop->data);
     loop->checkpoint_time = net_seconds();
-    const NetSession *session = loop->session;
-    if (!net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
-                          net_pool_threads(session->pool), session->seed, error)
-        || !net_augment_check(&loop->augment, loop->data, error))
-        return false;
-    net_repeat_begin(&loop->augment, each, images);
-    return prepare_order(loop, error)
+    return net_augment_begin(&loop->augment, loop->settings, loop->session, loop->data, error)
+           && prepare_order(loop, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, loop->data->order != NULL,
-                             session->model->lanes, error)
+                             loop->session->model->lanes, error)
            && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_figure(loop, error)

@@ -141,19 +141,12 @@ static void print_curve(const Finder *finder, int64_t suggested, FILE *out)
 
 static bool open_finder(Finder *finder, const NetSettings *settings, NetError *error)
 {
-    const NetSession *session = finder->session;
     size_t steps = (size_t)finder->options->steps;
     finder->order = net_allocate((size_t)finder->data->train.count, sizeof *finder->order, error);
     finder->rates = net_allocate(2 * steps, sizeof *finder->rates, error);
     finder->losses = finder->rates ? finder->rates + steps : NULL;
-    bool good =
-        finder->order && finder->rates
-        && net_augment_open(&finder->augment, settings, session->image, session->model->lanes,
-                            net_pool_threads(session->pool), session->seed, error)
-        && net_augment_check(&finder->augment, finder->data, error);
-    net_repeat_begin(&finder->augment, session->batch * session->passes,
-                     net_trained_images(finder->data));
-    return good;
+    return finder->order && finder->rates
+           && net_augment_begin(&finder->augment, settings, finder->session, finder->data, error);
 }
 
 static void close_finder(Finder *finder)

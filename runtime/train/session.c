@@ -499,3 +499,14 @@ bool net_answer_example(NetSession *session, const NetImages *images, int64_t in
     in_units(session, 1, answer->logits, answer->outputs);
     return !net_stream_failed(images, error);
 }
+
+bool net_augment_begin(NetAugment *augment, const NetSettings *settings, const NetSession *session,
+                       const NetData *data, NetError *error)
+{
+    if (!net_augment_open(augment, settings, session->image, session->model->lanes,
+                          net_pool_threads(session->pool), session->seed, error)
+        || !net_augment_check(augment, data, error))
+        return false;
+    net_repeat_begin(augment, session->batch * session->passes, net_trained_images(data));
+    return true;
+}

@@ -100,7 +100,8 @@ def test_training_images_as_the_network_gets_them(tmp_path):
         assert classes[index] == int(label)
     mirrored = trainer(
         (NET_OF_RUNS % ("sgd(lr=0.1)", "constant")).replace(
-            "loss      ", "augment   horizontal_flip(1.0), mixup(0.4)\n    loss      "
+            "loss      ",
+            "augment   horizontal_flip(1.0), mixup(0.4), repeated_augment(2)\n    loss      ",
         ),
         "--kernels=reference",
     )
