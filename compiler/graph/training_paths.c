@@ -237,8 +237,8 @@ const ArgSpec group_args[] = {
      .doc = "Of lars, lamb and muon: whether a layer's own norms, or its "
             "matrix, say how it moves; true when not given."},
     {"clip", ARG_BOOL, .otherwise = "none",
-     .doc = "Whether an adaptive clip changes their gradients; true when "
-            "not given."},
+     .doc = "Whether the clip is of their gradients; false: they are neither "
+            "in its norm nor changed; true when not given."},
     {"max_norm", ARG_REAL, .otherwise = "none", .minimum = 1e-6, .maximum = 1e12,
      .doc = "The most that the norm of the weights of each unit, a row of "
             "the first axis, may be after a step."},

@@ -484,17 +484,20 @@ static void check_adapt(Training *t)
     }
 }
 
-/* Of clips the adaptive one alone looks at parameters one by one. */
+/* A group's `clip` is of the line `clip`. */
 static void check_clips(Training *t)
 {
+    bool clipped = find_setting(t->graph, "clip.norm") != NULL
+                   || find_setting(t->graph, "clip.value") != NULL
+                   || find_setting(t->graph, "clip.adaptive") != NULL;
     for (int group = 1; group <= t->groups; group++) {
         const Setting *own = find_setting(t->graph, format("group.%d.clip", group));
-        if (own == NULL || find_setting(t->graph, "clip.adaptive") != NULL)
+        if (own == NULL || clipped)
             continue;
         Diagnostic *d = build_error(t->b, "argument-range", own->span,
-                                    "`clip` of a group is of a clip that looks at each parameter "
-                                    "by itself");
-        diag_help(d, "a line `clip adaptive=0.01`; or leave `clip` out here");
+                                    "`clip` of a group says whether the line `clip` is of it, and "
+                                    "there is none");
+        diag_help(d, "a line `clip norm=1`; or leave `clip` out here");
     }
 }
 

@@ -1,8 +1,9 @@
 /* clip.c: gradients kept within bounds before they move the weights.
  *
- * The norm is over every parameter that is trained, taken as one vector.  Its
- * squares are added within pieces of a fixed length, and the pieces in order,
- * so the sum is the same bits whoever adds which piece.
+ * The norm is over every parameter that is trained, taken as one vector, but for
+ * those of a group with clip=false: they are neither in it nor changed.  Its squares
+ * are added within pieces of a fixed length, and the pieces in order, so the sum is
+ * the same bits whoever adds which piece.
  */
 #include "runtime.h"
 
@@ -34,6 +35,11 @@ void net_clip_close(NetClip *clip)
     *clip = (NetClip){0};
 }
 
+static bool clips(const NetOptimizer *optimizer, const NetStretch *stretch)
+{
+    return optimizer->groups[stretch->group].clips;
+}
+
 static double sum_squares(const NetOptimizer *optimizer, const real *gradient, int64_t from,
                           int64_t to)
 {
@@ -41,6 +47,8 @@ static double sum_squares(const NetOptimizer *optimizer, const real *gradient, i
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const NetStretch *stretch = &optimizer->stretches[i];
         int64_t end = stretch->to < to ? stretch->to : to;
+        if (!clips(optimizer, stretch))
+            continue;
         for (int64_t at = stretch->from > from ? stretch->from : from; at < end; at++)
             sum += (double)gradient[at] * (double)gradient[at];
     }
@@ -65,18 +73,31 @@ static double factor(const NetClip *clip)
     return scale > 1 ? 1 : scale;
 }
 
-void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to)
+static void limit(const NetClip *clip, real scale, real *gradient, int64_t count)
 {
-    const NetClip *clip = &optimizer->clip;
-    const int64_t count = to - from;
-    const real max = (real)clip->value, scale = clip->norm >= 0 ? (real)factor(clip) : 1;
+    const real max = (real)clip->value;
     if (scale != 1)
         for (int64_t i = 0; i < count; i++)
             gradient[i] *= scale;
-    if (clip->adaptive >= 0)
-        net_units_clip(optimizer, gradient, from, to);
     /* Written so that a NaN stays one. */
     if (clip->value >= 0)
         for (int64_t i = 0; i < count; i++)
             gradient[i] = gradient[i] > max ? max : gradient[i] < -max ? -max : gradient[i];
+}
+
+void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to)
+{
+    const NetClip *clip = &optimizer->clip;
+    if (clip->adaptive >= 0)
+        net_units_clip(optimizer, gradient, from, to);
+    if (clip->norm < 0 && clip->value < 0)
+        return;
+    const real scale = clip->norm >= 0 ? (real)factor(clip) : 1;
+    for (int i = 0; i < optimizer->stretch_count; i++) {
+        const NetStretch *stretch = &optimizer->stretches[i];
+        int64_t first = stretch->from > from ? stretch->from : from,
+                end = stretch->to < to ? stretch->to : to;
+        if (first < end && clips(optimizer, stretch))
+            limit(clip, scale, gradient + (first - from), end - first);
+    }
 }

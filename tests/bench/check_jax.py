@@ -22,7 +22,7 @@ jax.config.update("jax_enable_x64", True)
 torch.manual_seed(1)
 model = peers.torch_network().double()
 for module in model.modules():
-    if hasattr(module, "p"):  # dropout, and stochastic depth, which models/ have not
+    if hasattr(module, "p"):  # dropout, and stochastic depth
         module.p = 0.0
     if hasattr(module, "running_var"):
         module.running_mean.normal_()
@@ -31,7 +31,7 @@ for parameter in model.parameters():
     if not parameter.any():  # a head that begins with zeros says nothing
         torch.nn.init.normal_(parameter, std=0.1)
 for layer in peers.GRAPH.layers:
-    if layer.op == "dropout":
+    if layer.op in ("dropout", "drop_path"):
         layer.arguments["p"] = 0.0
 
 ours = [p for layer in peers.GRAPH.layers for p in layer.parameters]

@@ -232,6 +232,15 @@ def dropout(walk, layer, x):
     return jnp.where(jax.random.bernoulli(walk.next_key(), kept, x.shape), x / kept, 0)
 
 
+def drop_path(walk, layer, x):
+    """All of an image's branch at once."""
+    if not walk.training:
+        return x
+    kept = 1 - layer.arguments["p"]
+    drawn = jax.random.bernoulli(walk.next_key(), kept, (len(x),) + (1,) * (x.ndim - 1))
+    return jnp.where(drawn, x / kept, 0)
+
+
 def flatten(walk, layer, x):
     if len(layer.shape) == 1:  # the linear layer behind it has its rows in this order
         return x.reshape(x.shape[0], -1)
@@ -257,6 +266,7 @@ OPERATORS = {
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
     "upsample": upsample,
     "dropout": dropout,
+    "drop_path": drop_path,
     "gelu": gelu,
     "relu": lambda walk, layer, x: jax.nn.relu(x),
     "relu6": lambda walk, layer, x: jax.nn.relu6(x),

@@ -30,7 +30,7 @@ ROWS_LEFT_OUT = {
     "118_pilotnet": 3,
 }
 # How many are said, trained, and trained by the whole recipe; of some numbers there are two.
-WRITTEN, TRAINED, BY_RECIPE = 124, 117, 91
+WRITTEN, TRAINED, BY_RECIPE = 124, 117, 93
 
 FILES = sorted(HERE.glob("*.net"))
 # The end of a title: the count, and perhaps the same by hand; or as rounded in a paper.

@@ -251,14 +251,14 @@ def run(case):
         for part, values in zip(parts, (gradient[:SPLIT], gradient[SPLIT:])):
             part.grad = values.clone().reshape(part.shape)
         clip = case.get("clip", {})
+        clipped = parts if second.get("clip", True) else parts[:1]
         if "norm" in clip:
-            torch.nn.utils.clip_grad_norm_(parts, clip["norm"])
+            torch.nn.utils.clip_grad_norm_(clipped, clip["norm"])
         if "value" in clip:
-            torch.nn.utils.clip_grad_value_(parts, clip["value"])
+            torch.nn.utils.clip_grad_value_(clipped, clip["value"])
         if "adaptive" in clip:
-            for part, clips in zip(parts, (True, second.get("clip", True))):
-                if clips:
-                    clip_adaptively(part, clip["adaptive"], clip.get("eps", 1e-3))
+            for part in clipped:
+                clip_adaptively(part, clip["adaptive"], clip.get("eps", 1e-3))
         group = optimizer.param_groups[0]
         if plateau and step < warmup * STEPS:
             for each in optimizer.param_groups:
@@ -411,6 +411,16 @@ CASES = (
         {"optimizer": dict(name="sgd", lr=0.1), "clip": dict(norm=1000)},
         {"optimizer": dict(name="adam", lr=0.1), "clip": dict(value=0.5)},
         {"optimizer": dict(name="rmsprop", lr=0.01), "clip": dict(norm=1)},
+        {
+            "optimizer": dict(name="sgd", lr=0.1, momentum=0.9),
+            "clip": dict(norm=2),
+            "group": dict(clip=False),
+        },
+        {
+            "optimizer": dict(name="adam", lr=0.1),
+            "clip": dict(value=0.5),
+            "group": dict(clip=False),
+        },
         {
             "optimizer": dict(name="adamw", lr=0.1, weight_decay=0.2),
             "clip": dict(norm=3),

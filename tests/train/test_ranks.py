@@ -102,7 +102,8 @@ def losses(log):
 
 # What a step has besides its gradient.
 RECIPE = (
-    "clip norm=0.5;  accumulate 2;  ema 0.9;  schedule plateau(patience=0);  "
+    'clip norm=0.5;  group "*.bias", clip=false;  accumulate 2;  ema 0.9;  '
+    "schedule plateau(patience=0);  "
     "augment mixup, random_resized_crop([12, 10]), repeated_augment(3)"
 )
 
