@@ -73,31 +73,40 @@ static double factor(const NetClip *clip)
     return scale > 1 ? 1 : scale;
 }
 
-static void limit(const NetClip *clip, real scale, real *gradient, int64_t count)
+static void scale_all(real *gradient, int64_t count, real scale)
 {
-    const real max = (real)clip->value;
-    if (scale != 1)
-        for (int64_t i = 0; i < count; i++)
-            gradient[i] *= scale;
-    /* Written so that a NaN stays one. */
-    if (clip->value >= 0)
-        for (int64_t i = 0; i < count; i++)
-            gradient[i] = gradient[i] > max ? max : gradient[i] < -max ? -max : gradient[i];
+    for (int64_t i = 0; i < count; i++)
+        gradient[i] *= scale;
 }
 
-void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to)
+/* Written so that a NaN stays one. */
+static void limit_each(real *gradient, int64_t count, real max)
 {
-    const NetClip *clip = &optimizer->clip;
-    if (clip->adaptive >= 0)
-        net_units_clip(optimizer, gradient, from, to);
-    if (clip->norm < 0 && clip->value < 0)
-        return;
-    const real scale = clip->norm >= 0 ? (real)factor(clip) : 1;
+    for (int64_t i = 0; i < count; i++)
+        gradient[i] = gradient[i] > max ? max : gradient[i] < -max ? -max : gradient[i];
+}
+
+/* scale_all() or limit_each(), of those of [from, to) that are clipped. */
+static void change(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to,
+                   void (*how)(real *gradient, int64_t count, real by), double by)
+{
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const NetStretch *stretch = &optimizer->stretches[i];
         int64_t first = stretch->from > from ? stretch->from : from,
                 end = stretch->to < to ? stretch->to : to;
         if (first < end && clips(optimizer, stretch))
-            limit(clip, scale, gradient + (first - from), end - first);
+            how(gradient + (first - from), end - first, (real)by);
     }
+}
+
+void net_clip_apply(const NetOptimizer *optimizer, real *gradient, int64_t from, int64_t to)
+{
+    const NetClip *clip = &optimizer->clip;
+    double scale = clip->norm >= 0 ? factor(clip) : 1;
+    if (scale != 1)
+        change(optimizer, gradient, from, to, scale_all, scale);
+    if (clip->adaptive >= 0)
+        net_units_clip(optimizer, gradient, from, to);
+    if (clip->value >= 0)
+        change(optimizer, gradient, from, to, limit_each, clip->value);
 }
