@@ -160,10 +160,11 @@ sanitize: all
 FUZZ_CC    = clang
 FUZZ_SANITIZERS = address,undefined
 FUZZ_OPTIMISE = -O1
+FUZZ_DEBUG    = -g
 # Comparisons are not traced: the mutator has the words that they look for, and a
 # trainer reads three to twenty times as many inputs a second.
 FUZZ_COVERAGE = -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(WARN) $(FUZZ_OPTIMISE) -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(WARN) $(FUZZ_OPTIMISE) $(FUZZ_DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
 FUZZ       = $(BUILD)/fuzz
 FUZZ_COMMON   = harness words
 FUZZ_COMPILER = $(COMPILER_OBJECTS:$(BUILD)/%=$(FUZZ)/%) $(patsubst %,$(FUZZ)/compiler/harness/%.o,compiler $(FUZZ_COMMON))

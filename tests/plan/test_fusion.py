@@ -234,7 +234,7 @@ SUMMED = (
 # overwrites it.
 SHARED = (
     """network shared {
-    input [2, 12, 9]
+    input [3, 12, 9]
     skip { conv2d(2, 3, padding=1)
            tanh
            silu }
@@ -353,7 +353,7 @@ def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
 # output that another layer reads too, so that its gradient is not the pool's alone.
 POOLED = (
     """network pooled {
-    input [4, 40, 45]
+    input [3, 40, 45]
 
     conv2d(6, 3, stride=2, dilation=2)                  as strided
     max_pool2d([2, 3])

@@ -39,6 +39,7 @@ def make(*targets):
                 f"FUZZ={MADE.relative_to(ROOT)}",
                 f"FUZZ_CC={compiler()}",
                 "FUZZ_OPTIMISE=-O0 -Werror",
+                "FUZZ_DEBUG=-g0",
                 f"FUZZ_COVERAGE={watched if compiler() == 'clang' else ''}",
                 *targets,
             ],

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import netc, network_file, rarely, read_log, read_safetensors, run, trainer
+from harness import (
+    QUICK_MPI,
+    netc,
+    network_file,
+    rarely,
+    read_log,
+    read_safetensors,
+    run,
+    trainer,
+)
 from runs import blocks_of_noise, few_images, images_of_a_grain, write_pictures
 
 MPI = {
@@ -73,7 +82,7 @@ IMAGES, BATCH = 150, 70  # five grains of 16 in float32, the last step's only on
 
 def program(network, optimizer="sgd(lr=0.05, momentum=0.9)", more="", *options):
     text = network + TRAIN % (optimizer, BATCH, more)
-    return trainer(text, "--mpi", *options, compiler=("mpicc", "-O0"))
+    return trainer(text, "--mpi", *options, compiler=QUICK_MPI)
 
 
 def data():
