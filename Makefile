@@ -93,8 +93,8 @@ install  = @$(if $(call missing,$(1)),if ! command -v apt-get >/dev/null; then e
 CJSON    = @mkdir -p $(BUILD) && CC="$(CC)" runtime/core/cjson.sh $(BUILD) >$(BUILD)/cjson.log 2>&1 && rm -f $(BUILD)/cjson.log || \
 	{ tail -n 3 $(BUILD)/cjson.log; \
 	echo "libcjson.a cannot be had here: trainers will need libcjson.so.1 where they run"; }
-# One more than processors: a test may wait, for the disk or for what another one builds.
-WORKERS  = $$(($$(nproc) + 1))
+# Two more than processors: a test may wait, for the disk or for what another one builds.
+WORKERS  = $$(($$(nproc) + 2))
 AGAIN    = $(MAKE) --no-print-directory
 
 deps:
