@@ -93,8 +93,8 @@ install  = @$(if $(call missing,$(1)),if ! command -v apt-get >/dev/null; then e
 CJSON    = @mkdir -p $(BUILD) && CC="$(CC)" runtime/core/cjson.sh $(BUILD) >$(BUILD)/cjson.log 2>&1 && rm -f $(BUILD)/cjson.log || \
 	{ tail -n 3 $(BUILD)/cjson.log; \
 	echo "libcjson.a cannot be had here: trainers will need libcjson.so.1 where they run"; }
-# One more than processors: a test may wait, for the disk or for what another one builds.
-WORKERS  = $$(($$(nproc) + 1))
+# Two more than processors: a test may wait, for the disk or for what another one builds.
+WORKERS  = $$(($$(nproc) + 2))
 AGAIN    = $(MAKE) --no-print-directory
 
 deps:
@@ -160,10 +160,11 @@ sanitize: all
 FUZZ_CC    = clang
 FUZZ_SANITIZERS = address,undefined
 FUZZ_OPTIMISE = -O1
+FUZZ_DEBUG    = -g
 # Comparisons are not traced: the mutator has the words that they look for, and a
 # trainer reads three to twenty times as many inputs a second.
 FUZZ_COVERAGE = -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(WARN) $(FUZZ_OPTIMISE) -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(WARN) $(FUZZ_OPTIMISE) $(FUZZ_DEBUG) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
 FUZZ       = $(BUILD)/fuzz
 FUZZ_COMMON   = harness words
 FUZZ_COMPILER = $(COMPILER_OBJECTS:$(BUILD)/%=$(FUZZ)/%) $(patsubst %,$(FUZZ)/compiler/harness/%.o,compiler $(FUZZ_COMMON))

@@ -41,6 +41,8 @@ RUN_FOLDER = "NETC_TESTS_RUN"
 # The C compiler of a trainer, with flags behind its own, where no test is about what the
 # optimiser makes of it: a quarter of the time that GCC's -O2 takes, for few steps on small images.
 QUICK = ("clang", "-O0")
+# The same of one that several processes run.
+QUICK_MPI = ("env OMPI_CC=clang mpicc", "-O0")
 # Of one that computes for seconds: twice that time, and a quarter of the run's.  (Link-time
 # optimisation in several processes is of no use to tests that run side by side.)
 COMPUTING = ("gcc", "-Og", "-fira-region=one", "-fno-lto")

@@ -163,19 +163,23 @@ static int64_t clamp_index(float value, int64_t count)
  * pen's edge, and overlapping pieces keep the darker. */
 static void draw_piece(Paper *paper, Point a, Point b)
 {
-    float reach = paper->pen + 1, dx = b.x - a.x, dy = b.y - a.y;
+    float reach = paper->pen + 0.6f, dx = b.x - a.x, dy = b.y - a.y;
     float inverse = 1 / (dx * dx + dy * dy + 1e-6f);
     int64_t top = clamp_index(fminf(a.y, b.y) - reach, paper->h),
             bottom = clamp_index(fmaxf(a.y, b.y) + reach, paper->h);
     int64_t left = clamp_index(fminf(a.x, b.x) - reach, paper->w),
             right = clamp_index(fmaxf(a.x, b.x) + reach, paper->w);
+    float far = reach * reach; /* the square of where no ink is: it ends at half a pixel */
     for (int64_t y = top; y <= bottom; y++) {
         for (int64_t x = left; x <= right; x++) {
             float px = (float)x + 0.5f - a.x, py = (float)y + 0.5f - a.y;
             float along = (px * dx + py * dy) * inverse;
             along = along < 0 ? 0 : along > 1 ? 1 : along;
             float ex = px - along * dx, ey = py - along * dy;
-            float ink = paper->pen + 0.5f - sqrtf(ex * ex + ey * ey);
+            float square = ex * ex + ey * ey;
+            if (square > far)
+                continue;
+            float ink = paper->pen + 0.5f - sqrtf(square);
             ink = ink > 1 ? 1 : ink;
             float *at = &paper->ink[y * paper->w + x];
             *at = ink > *at ? ink : *at;
@@ -292,23 +296,61 @@ static void draw_cells(Paper *paper, int number, uint64_t *state)
 
 /* ------------------------------------------------------------ the images */
 
+/* How ink becomes the values of one channel. */
+typedef struct Colours {
+    float ground, span, noise; /* a pixel is ground + span * ink + noise * (-128 … 127) */
+} Colours;
+
+enum { SHARE = 8 }; /* pixels share a draw: the low byte is the first one's noise */
+typedef float Floats __attribute__((vector_size(SHARE * sizeof(float))));
+typedef int32_t Wholes __attribute__((vector_size(SHARE * sizeof(int32_t))));
+typedef int8_t Noises __attribute__((vector_size(SHARE)));
+typedef uint8_t Bytes __attribute__((vector_size(SHARE)));
+
+static void colour_pixels(uint8_t *to, const float *ink, uint64_t bits, Colours colours)
+{
+    Floats inks;
+    Noises noises;
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        bits = __builtin_bswap64(bits);
+    memcpy(&inks, ink, sizeof inks);
+    memcpy(&noises, &bits, sizeof noises);
+    Floats value = colours.ground + colours.span * inks
+                   + colours.noise * __builtin_convertvector(noises, Floats);
+    Wholes whole = __builtin_convertvector(value, Wholes);
+    whole &= ~(whole >> 31);          /* at least 0 */
+    whole = (whole | (whole > 255));  /* at most 255: all bits of what is more are set */
+    Bytes made = __builtin_convertvector(whole & 255, Bytes);
+    memcpy(to, &made, sizeof made);
+}
+
+static void colour_plane(uint8_t *to, const float *ink, int64_t count, Colours colours,
+                         uint64_t *state)
+{
+    int64_t i = 0;
+    for (; i + SHARE <= count; i += SHARE)
+        colour_pixels(to + i, ink + i, draw_bits(state), colours);
+    if (i < count) {
+        float last[SHARE] = {0};
+        uint8_t made[SHARE];
+        memcpy(last, ink + i, (size_t)(count - i) * sizeof *last);
+        colour_pixels(made, last, draw_bits(state), colours);
+        memcpy(to + i, made, (size_t)(count - i));
+    }
+}
+
 /* Ink on a ground, every channel with its own colours, and noise on top.  A
  * grey image is white on black, as MNIST is; the tints of a colour image say
  * nothing about its class. */
 static void develop(uint8_t *pixels, const Paper *paper, int64_t channels, uint64_t *state)
 {
     float noise = draw_between(state, 0, 0.16f);
+    int64_t plane = paper->h * paper->w;
     for (int64_t c = 0; c < channels; c++) {
         float ground = channels == 1 ? 0 : 255 * draw_between(state, 0, 0.35f);
         float mark = 255 * draw_between(state, channels == 1 ? 0.8f : 0.55f, 1);
-        uint64_t bits = 0;
-        for (int64_t i = 0; i < paper->h * paper->w; i++) {
-            /* Eight pixels share a draw: the low byte, -128 … 127, is one's noise. */
-            bits = i % 8 ? bits >> 8 : draw_bits(state);
-            float value =
-                ground + (mark - ground) * paper->ink[i] + noise * (float)(int8_t)(bits & 255);
-            *pixels++ = value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
-        }
+        Colours colours = {.ground = ground, .span = mark - ground, .noise = noise};
+        colour_plane(pixels + c * plane, paper->ink, plane, colours, state);
     }
 }
 

@@ -10,6 +10,7 @@ import pytest
 from harness import (
     LIBRARIES,
     QUICK,
+    QUICK_MPI,
     ROOT,
     built,
     check_text,
@@ -210,7 +211,7 @@ def test_a_resumed_run_keeps_them_and_ranks_find_the_same(here):
     train(folder, "--resume", "c", "--save", "resumed")
     assert (folder / "whole").read_bytes() == (folder / "resumed").read_bytes()
     if shutil.which("mpirun"):
-        program = trainer(NETWORK, "--mpi", compiler=("mpicc", "-O0"))
+        program = trainer(NETWORK, "--mpi", compiler=QUICK_MPI)
         words = ["--batch", 32, "--log"]
         two = ["mpirun", "-n", 2]
         train(folder, *words, "ranks.csv", "--save", "ranks", program=program, start=two)

@@ -5,7 +5,7 @@ import pytest
 
 from data.test_data import png
 from examples.test_calling import FIRST
-from harness import AS_USERS, BUILD, LIBRARIES, ROOT, built, run
+from harness import AS_USERS, BUILD, LIBRARIES, ROOT, built, rarely, run
 
 WIDE = """\
 network wide {
@@ -158,7 +158,7 @@ def link(folder, text, network, name, *flags):
     return folder / name
 
 
-@pytest.mark.parametrize("flags", [[], ["-static"]])
+@pytest.mark.parametrize("flags", [rarely([]), ["-static"]])
 def test_a_forked_child_goes_on_with_a_session(tmp_path, flags):
     if flags and not (BUILD / "libcjson.a").exists():
         pytest.skip("there is no libcjson.a here")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from faults.cases import idx
-from harness import COMPUTING, QUICK, ROOT, c_compiler
+from harness import JOINING, QUICK, ROOT, c_compiler
 
 EXAMPLES = ["own-network", "c-program", "pytorch", "png-folder", "cluster"]
 EXAMPLES += ["regression", "two-heads", "segmentation", "speech-commands"]
@@ -141,9 +141,9 @@ def test_readme(name, scratch):
         write_noise(scratch.parent / "data" / "mnist")
     tools = scratch / "tools"
     tools.mkdir()
-    # A third of what -O2 takes; of runs of few steps a fifth.
+    # Half of what -O2 takes, and runs nearly as fast; of runs of few steps a fifth.
     long = any("long" in marks for marks, _, _ in found)
-    (tools / "cc").symlink_to(c_compiler(*(QUICK if long else COMPUTING)))
+    (tools / "cc").symlink_to(c_compiler(*(QUICK if long else JOINING)))
     pytorch = any("pytorch" in marks for marks, _, _ in found) and python_with_pytorch(tools)
     told = []
     for marks, commands, expected in found:

@@ -3,7 +3,7 @@ calls of every command fail."""
 from faults import faults
 
 # Primes, so that each of a command's repeated patterns is met at another place.
-CALLS_EVERY, ALLOCATIONS_EVERY = 127, 797
+CALLS_EVERY, ALLOCATIONS_EVERY = 307, 1999
 
 
 def check(folder, ways, every):

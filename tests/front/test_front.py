@@ -103,6 +103,9 @@ def test_carriage_returns_are_not_seen(tmp_path):
 # ------------------------------------------------------- one slip, one error
 
 
+BRACES_EVERY = 3  # of all models' braces; the others are slow tests
+
+
 def brace_faults():
     for model in sorted(path.stem for path in MODELS.glob("*.net")):
         text = (MODELS / f"{model}.net").read_text()
@@ -121,7 +124,11 @@ def brace_faults():
 @pytest.mark.parametrize(
     "model,line,brace,text,fault",
     [
-        pytest.param(*case, id=f"{case[0]}-{case[1]}-{case[4]}-{i}")
+        pytest.param(
+            *case,
+            id=f"{case[0]}-{case[1]}-{case[4]}-{i}",
+            marks=pytest.mark.slow if i % BRACES_EVERY else (),
+        )
         for i, case in enumerate(brace_faults())
     ],
 )

@@ -105,7 +105,7 @@ def library(real, *flags):
         if not made.exists():
             run(
                 "gcc",
-                *"-std=c11 -D_GNU_SOURCE -O2 -g -shared -fPIC".split(),
+                *"-std=c11 -D_GNU_SOURCE -O1 -shared -fPIC".split(),
                 f"-DNET_REAL={REALS[real][2]}",
                 *flags,
                 "-I",

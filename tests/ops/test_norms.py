@@ -2,7 +2,7 @@
 threads share a grain, and one image alone against the same image among others."""
 import pytest
 
-from harness import OF_ALL_TARGETS
+from harness import rarely
 
 from ops.one_image import difference
 from ops.test_emission import TRAIN, same_both_ways
@@ -116,9 +116,9 @@ def test_written_out_as_reference(shape, tmp_path):
     same_both_ways(network(shape, STATEMENTS[shape]), tmp_path)
 
 
-@pytest.mark.parametrize("target", OF_ALL_TARGETS)
+@pytest.mark.parametrize("target", ["native", rarely("x86-64-v3"), rarely("portable")])
 @pytest.mark.parametrize("shape", STATEMENTS, ids=str)
 def test_one_image_has_the_same_logits(shape, target, tmp_path):
     text = network(shape, STATEMENTS[shape])
-    for dtype, close in [("f64", 1e-6), ("f32", 3e-5)][: 2 if target == "native" else 1]:
+    for dtype, close in [("f32", 3e-5)] if target == "native" else [("f64", 1e-6)]:
         assert difference(tmp_path, text, dtype, f"--target={target}", "--split=all") < close

@@ -50,6 +50,10 @@ def trained(folder, *options, **more):
     return train_steps(folder, NET, *options, steps=2, images=40, **more)
 
 
+# In float64 two grains, one of them not full, as 19 images are in float32.
+FEW = {"more": ["--batch", 11]}
+
+
 PACKED = re.compile(r"^static void (\w+)\([^{;]*\)\n{\n((?: .*\n)*)}", re.M)
 
 
@@ -71,8 +75,8 @@ def test_large_layers_are_packed():
 
 @pytest.mark.parametrize("target", ["native", rarely("portable")])
 def test_values_are_those_of_plain_loops(tmp_path, target):
-    expected = trained(tmp_path, "--kernels=reference", "--dtype=f64")
-    found = trained(tmp_path, f"--target={target}", "--dtype=f64")
+    expected = trained(tmp_path, "--kernels=reference", "--dtype=f64", **FEW)
+    found = trained(tmp_path, f"--target={target}", "--dtype=f64", **FEW)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-8, atol=1e-10, err_msg=name)
@@ -99,11 +103,11 @@ def test_no_bit_depends_on_threads_or_pieces(tmp_path):
 @pytest.mark.parametrize("batch", [7, rarely(200)])
 def test_answers_are_those_of_plain_loops(tmp_path, batch):
     """In evaluation, of few grains and of many."""
-    saved, told, images = tmp_path / "weights.safetensors", [], blocks_of_noise((23, 21, 3), 64)
+    saved, told, images = tmp_path / "weights.safetensors", [], blocks_of_noise((23, 21, 3), 40)
     data = tmp_path / "images"
-    write_pictures(data / "train", images[:40])
-    write_pictures(data / "test", images)
-    for option in "--kernels=reference", "--target=native":
+    write_pictures(data / "train", images)
+    write_pictures(data / "test", images[:30])
+    for option in "--target=native", "--kernels=reference":
         program = trainer(NET, option, "--dtype=f64", compiler=QUICK)
         if not saved.exists():
             run(program, "train", "--data", data, "--max-steps", 2, "--quiet", "--save", saved)

@@ -56,12 +56,11 @@ def test_written_out_as_reference(tmp_path):
 
 def test_gradients_are_finite_differences():
     program = trainer(text(MADE), "--dtype=f64")
-    run(program, "gradcheck", *"--batch 13 --samples 10 --random-init --threads 1".split())
+    run(program, "gradcheck", *"--batch 9 --samples 4 --random-init --threads 1".split())
 
 
 def test_one_image_has_the_same_logits(tmp_path):
-    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
-        assert difference(tmp_path, text(MADE), dtype, "--split=all") < close
+    assert difference(tmp_path, text(MADE), "f32", "--split=all") < 3e-5
 
 
 def test_the_state_has_what_is_learned(tmp_path):

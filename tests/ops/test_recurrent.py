@@ -5,7 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import check_text, operators, read_safetensors, run, trainer, write_safetensors
+from harness import (
+    check_text,
+    operators,
+    rarely,
+    read_safetensors,
+    run,
+    trainer,
+    write_safetensors,
+)
 from ops import recurrent
 from ops.one_image import difference
 from ops.test_emission import TRAIN, same_both_ways
@@ -56,7 +64,8 @@ def test_of_few_steps(layer, steps, tmp_path):
     same_both_ways(network(layer, steps), tmp_path)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+# The kernels of each are compared with the plain loops above, and those with differences.
+@pytest.mark.parametrize("layer", [LAYERS[8], *map(rarely, LAYERS[:8] + LAYERS[9:])])
 def test_gradients_by_differences(layer):
     run(trainer(network(layer, steps=4), "--dtype=f64"), "gradcheck", "--samples=8", "--threads=1")
 
@@ -92,7 +101,7 @@ SEQ2SEQ = (
 def test_a_decoder_begins_with_what_an_encoder_ended_with(tmp_path):
     """Each image with its own, from which the gradient goes on to the encoder."""
     same_both_ways(SEQ2SEQ, tmp_path)
-    told = run(trainer(SEQ2SEQ, "--dtype=f64"), "gradcheck", "--threads=1", "--samples=6").stdout
+    told = run(trainer(SEQ2SEQ, "--dtype=f64"), "gradcheck", "--threads=1", "--samples=3").stdout
     assert " 0 wrong" in told and "encoder.weight_hh_l1" in told
 
 

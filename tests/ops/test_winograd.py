@@ -67,7 +67,7 @@ def tiles(tmp_path):
     [
         ("native", "f64", "all", 1e-7),
         ("native", "f32", "none", 3e-5),
-        ("portable", "f64", "all", 1e-7),
+        rarely("portable", "f64", "all", 1e-7),
     ],
 )
 def test_one_image_has_the_same_logits(tmp_path, target, dtype, split, close):
@@ -86,6 +86,7 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
     """Two steps make the same weights with these fusions as with the first; each of them in
     the first case, the last and largest in all."""
     made = []
+    batch = 11 if dtype == "f64" else 20  # two grains, the last not full
     for fuse in first, *(others if (target, dtype) == ("native", "f64") else others[-1:]):
         made.append(
             train_steps(
@@ -96,6 +97,7 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
                 f"--fuse={fuse}",
                 "--warn=no-rows-left-out",
                 steps=2,
+                more=["--batch", batch],
             )
         )
     for weights in made[1:]:
@@ -105,7 +107,7 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
 
 @pytest.mark.parametrize(
     "target, dtype, close",
-    [("native", "f64", 1e-9), ("native", "f32", 2e-3), rarely("x86-64-v3", "f64", 1e-9)],
+    [("native", "f64", 1e-9), rarely("native", "f32", 2e-3), rarely("x86-64-v3", "f64", 1e-9)],
 )
 def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
     many = "activation,residual,gradient,pool,concat,statistics,winograd"
@@ -116,7 +118,7 @@ def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
 # one side only.  Rests of gradients along a row and of channels either way; one channel.  A plane
 # so large that the out channels are taken by blocks, the last of them a small one.
 GRADIENTS = """network gradients {
-    input [4, 67, 70]
+    input [3, 67, 70]
 
     conv2d(19, 3, padding=1)        as blocks
     relu
@@ -144,7 +146,7 @@ GRADIENTS = """network gradients {
     [
         ("native", "f64", 1e-9),
         rarely("native", "f32", 2e-3),
-        ("x86-64-v3", "f64", 1e-9),
+        rarely("x86-64-v3", "f64", 1e-9),
         rarely("portable", "f64", 1e-9),
     ],
 )

@@ -17,7 +17,6 @@ from harness import (
     drawn_state,
     netc,
     read_log,
-    rarely,
     read_safetensors,
     run,
     trainer,
@@ -76,8 +75,9 @@ def agree(part, tensors, dtype):
         assert np.linalg.norm(elements - expected) <= ELEMENTS_RTOL[dtype] * share, name
 
 
-# tests/parity/test_parity.py has float32 of smaller networks.
-@pytest.mark.parametrize("dtype", [rarely(name) if name == "f32" else name for name in RTOL])
+# tests/parity/test_parity.py has smaller networks.
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", RTOL)
 def test_first_step(given, tmp_path, dtype, kernels="specialised"):
     told = losses(
         given, tmp_path / "log", dtype, 1, "--save-gradients", tmp_path / "g", kernels=kernels

@@ -234,8 +234,8 @@ SUMMED = (
 # overwrites it.
 SHARED = (
     """network shared {
-    input [2, 12, 9]
-    skip { conv2d(2, 3, padding=1)
+    input [3, 12, 9]
+    skip { conv2d(3, 3, padding=1)
            tanh
            silu }
     shortcut { batch_norm2d as norm }
@@ -353,7 +353,7 @@ def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
 # output that another layer reads too, so that its gradient is not the pool's alone.
 POOLED = (
     """network pooled {
-    input [4, 40, 45]
+    input [3, 40, 45]
 
     conv2d(6, 3, stride=2, dilation=2)                  as strided
     max_pool2d([2, 3])
@@ -395,7 +395,7 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
     )
     all_of_them = "pool,gradient,pool-gradient"
     for dtype, close, fuses in (
-        ("f64", 1e-9, ("pool-gradient", all_of_them)),
+        ("f64", 1e-9, (all_of_them,)),
         ("f32", 1e-3, (all_of_them,)),
     ):
         made = {}
@@ -462,7 +462,13 @@ def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
 # optimiser that joins products and sums, and has each of the two fusions alone.
 @pytest.mark.parametrize(
     "more",
-    ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"],
+    [
+        "",
+        "clip norm=0.1",
+        rarely("clip value=0.001"),
+        'freeze "first.*"',
+        rarely("augment horizontal_flip(0.5)"),
+    ],
 )
 def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
     text = REUSED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace(
@@ -674,7 +680,7 @@ def logits_of(dtype, compiler, fuse, weights):
 
 
 # The first with an optimiser that joins products and sums.
-@pytest.mark.parametrize("dtype, compiler", [("f32", JOINING), ("f64", QUICK)])
+@pytest.mark.parametrize("dtype, compiler", [("f32", JOINING), rarely("f64", QUICK)])
 def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype, compiler):
     others = "winograd,activation,residual,pool,concat"
     one, other = (

@@ -79,7 +79,7 @@ def assert_equal(weights, expected, what):
     "options, compiler, batches",
     [
         ((), JOINING, (13, 40)),
-        (("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
+        rarely(("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
         rarely(("--fuse=none",), QUICK, (13, 40)),
     ],
 )

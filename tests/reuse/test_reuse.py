@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness import (
-    COMPUTING,
+    QUICK,
     netc,
     read_log,
     read_safetensors,
@@ -36,7 +36,7 @@ def initial_weights(network, folder):
 
 
 def train(network, folder, *words, options=(), threads=1):
-    program = trainer(HERE / f"{network}.net", "--dtype=f64", *options, compiler=COMPUTING)
+    program = trainer(HERE / f"{network}.net", "--dtype=f64", *options, compiler=QUICK)
     run(
         program,
         *"train --no-shuffle --epochs 1 --quiet --data".split(),
@@ -95,7 +95,7 @@ def test_the_same_bits_for_any_number_of_threads(network, tmp_path):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_gradients_are_finite_differences(network):
-    program = trainer(HERE / f"{network}.net", "--dtype=f64", compiler=COMPUTING)
+    program = trainer(HERE / f"{network}.net", "--dtype=f64", compiler=QUICK)
     told = run(program, *"gradcheck --random-init --samples 6 --set batch=5".split()).stdout
     assert " 0 wrong" in told
 
@@ -118,7 +118,7 @@ train {
 @pytest.mark.parametrize("kernels", ["specialised", "reference"])
 def test_an_embedding_is_tied_and_attention_is_used_again(kernels):
     """The names are nanoGPT's; an operator that is made of others shares what they have."""
-    program = trainer(TOKENS, "--dtype=f64", f"--kernels={kernels}", compiler=COMPUTING)
+    program = trainer(TOKENS, "--dtype=f64", f"--kernels={kernels}", compiler=QUICK)
     told = run(program, *"gradcheck --random-init --samples 8 --threads 2".split()).stdout
     names = re.findall(r"^(\S+) +\[", told, re.M)
     assert names == ["wte.weight", "wpe.weight"] + [
@@ -152,8 +152,8 @@ train {
 
 
 def test_sums_over_all_grains_are_those_of_the_plain_loops(tmp_path):
-    program = trainer(WHOLE, "--dtype=f64", compiler=COMPUTING)
-    plain = trainer(WHOLE, "--dtype=f64", "--kernels=reference", compiler=COMPUTING)
+    program = trainer(WHOLE, "--dtype=f64", compiler=QUICK)
+    plain = trainer(WHOLE, "--dtype=f64", "--kernels=reference", compiler=QUICK)
     states = []
     for trained, words in (program, []), (plain, []), (program, ["--threads", 3]):
         words = ["--max-steps", 4, "--quiet", "--save", tmp_path / "w", *words]
@@ -185,7 +185,7 @@ def tied(tmp_path):
     """The program, and a file of its weights."""
     train("tied", tmp_path, "--max-steps", 1, "--save", tmp_path / "w")
     return (
-        trainer(HERE / "tied.net", "--dtype=f64", compiler=COMPUTING),
+        trainer(HERE / "tied.net", "--dtype=f64", compiler=QUICK),
         read_safetensors(tmp_path / "w"),
     )
 

@@ -38,7 +38,9 @@ def make(*targets):
                 "-j2",
                 f"FUZZ={MADE.relative_to(ROOT)}",
                 f"FUZZ_CC={compiler()}",
-                "FUZZ_OPTIMISE=-O0 -Werror",
+                # What these two find the address sanitizer finds too.
+                "FUZZ_OPTIMISE=-O0 -Werror -fno-sanitize=null,object-size",
+                "FUZZ_DEBUG=-g0",
                 f"FUZZ_COVERAGE={watched if compiler() == 'clang' else ''}",
                 *targets,
             ],

@@ -1,7 +1,7 @@
 """A short part of `make sanitize`: one network, few threads and steps."""
 import pytest
 
-from harness import made_once
+from harness import made_once, rarely
 from sanitize import sanitize, sanitized
 
 
@@ -20,7 +20,8 @@ def of_threads():
     return sanitize.make_home("thread", "-O0", sanitized.compiler())
 
 
-@pytest.mark.parametrize("home", [of_addresses, of_threads])
+# tests/core has the pool of threads under the thread sanitizer.
+@pytest.mark.parametrize("home", [of_addresses, rarely(of_threads)])
 def test_a_network_under_a_sanitizer(home):
     with made_once("sanitize"):
         line, findings = sanitize.campaign(

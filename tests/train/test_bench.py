@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness import MODELS, netc, run, trainer
+from harness import MODELS, netc, rarely, run, trainer
 from runs import images_of_a_grain
 
 QUICK = ("--steps", 2, "--threads", 2)
@@ -37,7 +37,8 @@ def layers_of(path):
     "name, kernels",
     [
         ("cnn", "specialised"),
-        ("densenet", "specialised"),
+        rarely("densenet", "specialised"),
+        ("lenet5", "specialised"),
         ("mlp", "specialised"),
         ("cnn", "reference"),
     ],

@@ -17,7 +17,7 @@ SPECIALISED = [
 ]
 
 
-@pytest.mark.parametrize("network, kernels", [*SPECIALISED, ("lenet5", "reference")])
+@pytest.mark.parametrize("network, kernels", [*SPECIALISED, rarely("lenet5", "reference")])
 def test_gradients(network, kernels):
     options = "--dtype=f64", f"--kernels={kernels}"
     program = trainer(MODELS / f"{network}.net", *options, compiler=COMPUTING)

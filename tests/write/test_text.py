@@ -173,8 +173,15 @@ def compiles(command, source, tmp_path):
 
 @pytest.fixture(
     scope="module",
-    params=[(dtype, kernels) for dtype in SETTINGS for kernels in ("specialised", "reference")],
-    ids="-".join,
+    params=[
+        pytest.param(source, id="-".join(source), marks=marks)
+        for source, marks in {
+            ("f32", "specialised"): (),
+            ("f64", "reference"): (),
+            ("f32", "reference"): pytest.mark.slow,
+            ("f64", "specialised"): pytest.mark.slow,
+        }.items()
+    ],
 )
 def every_operator(request, tmp_path_factory):
     """The C of a network with every operator of the table."""
