@@ -318,8 +318,8 @@ static void colour_pixels(uint8_t *to, const float *ink, uint64_t bits, Colours 
     Floats value = colours.ground + colours.span * inks
                    + colours.noise * __builtin_convertvector(noises, Floats);
     Wholes whole = __builtin_convertvector(value, Wholes);
-    whole &= ~(whole >> 31);          /* at least 0 */
-    whole = (whole | (whole > 255));  /* at most 255: all bits of what is more are set */
+    whole &= whole > 0;   /* at least 0: a comparison gives all bits or none */
+    whole |= whole > 255; /* at most 255 */
     Bytes made = __builtin_convertvector(whole & 255, Bytes);
     memcpy(to, &made, sizeof made);
 }
