@@ -728,6 +728,8 @@ typedef struct NetAugmentStep {
     bool noisy;                  /* random_erasing leaves noise */
     double value[NET_MAX_FILLS]; /* else this, normalised */
     double eigval[3], eigvec[9]; /* of lighting: of the colours' covariance */
+    bool fills_targets;          /* from beyond the edges a target gets … */
+    double target_fill;          /* … this, as the network has it */
 } NetAugmentStep;
 enum { NET_MAX_AUGMENT_STEPS = 16 };
 typedef struct NetAugment {
@@ -739,6 +741,9 @@ typedef struct NetAugment {
     int lanes;
     double *normal; /* [2][channels]: mean and deviation of the normalisation, in levels */
     uint8_t *room;  /* [threads][lanes + 3][elements] */
+    /* moved.c: [threads][3][elements] of the largest target; NULL: none moves */
+    double *target_room;
+    int64_t target_elements;
     uint64_t seed, epoch;
     double mixup_alpha, cutmix_alpha; /* 0: not */
     /* repeat.c: so often an image comes in a step; images of a step, of an epoch */
@@ -768,6 +773,13 @@ void net_augment_close(NetAugment *augment);
 bool net_augments(const NetAugment *augment); /* whether it does anything */
 /* Pictures are augmented as bytes; data whose examples are other numbers are refused. */
 bool net_augment_check(const NetAugment *augment, const NetData *data, NetError *error);
+/* data/moved.c: room for the targets that move with the image: those of [planes, height, width]. */
+bool net_targets_open(NetAugment *augment, const NetModel *model, const NetImages *images,
+                      int threads, NetError *error);
+/* An example's values of a target, as the array has them, or what they become in the thread's room,
+ * until its next call: moved as the image of this key is.  augment NULL: as they are. */
+const void *net_augment_target(const NetAugment *augment, const NetTarget *target,
+                               const NetArray *array, const void *values, int64_t key, int thread);
 /* train/session.c: all of that for the session's steps on these data. */
 bool net_augment_begin(NetAugment *augment, const NetSettings *settings, const NetSession *session,
                        const NetData *data, NetError *error);

@@ -3,6 +3,7 @@
  *   training.c         the section, loss
  *   training_recipe.c  optimizer, schedule
  *   training_data.c    data, normalize, augment
+ *   training_moved.c   targets that augment moves
  *   training_fit.c     test
  *   training_readers.c data of csv("wine.csv") and its like
  *   training_units.c   whose targets are standardised
@@ -83,7 +84,8 @@ void mix_losses(Training *t);
 /* training_fit.c */
 extern const Choice test_steps[];
 void resolve_test(Training *t, const SettingDef *def);
-void check_fit(Training *t); /* of test and augment, what goes together */
+void check_moved(Training *t); /* of augment and targets: what moves with the images */
+void check_fit(Training *t);   /* of test and augment, what goes together */
 /* Whether the network takes a picture, and that alone; false: reported.  `what` completes "`test`
  * … one picture". */
 bool takes_pictures(Training *t, const SettingDef *def, const char *what);

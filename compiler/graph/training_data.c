@@ -146,32 +146,6 @@ static bool may_be_class(const Node *loss)
                    || shape_elements(loss->inputs.items[0]->shape) > 1));
 }
 
-/* What moves an image's values would have to move those of its target. */
-static void check_moved(Training *t)
-{
-    static const char *const moves[] = {
-        "augment.resize",          "augment.random_crop",         "augment.horizontal_flip",
-        "augment.random_affine",   "augment.random_resized_crop", "augment.vertical_flip",
-        "augment.random_rotation", "augment.rand_augment",        "augment.trivial_augment",
-        "augment.auto_augment"};
-    const Setting *found = NULL;
-    for (int i = 0; i < t->graph->settings.count && found == NULL; i++)
-        for (size_t k = 0; k < sizeof moves / sizeof *moves; k++)
-            if (strncmp(t->graph->settings.items[i].path, moves[k], strlen(moves[k])) == 0)
-                found = &t->graph->settings.items[i];
-    for (int i = 0; found != NULL && i < t->graph->wanted.count; i++) {
-        const Wanted *target = &t->graph->wanted.items[i];
-        if (target->shape.rank < 3)
-            continue;
-        Diagnostic *d = build_error(
-            t->b, "shape-mismatch", found->span,
-            "`augment` moves the images, and %s is held against a target with %s", target->loss,
-            target->kind == TARGET_CLASSES ? "a class for each pixel" : "a value for each pixel");
-        diag_help(d, "cutout moves nothing; `target=input` is the image as it was moved");
-        return;
-    }
-}
-
 void check_positions(Training *t)
 {
     check_moved(t);
@@ -267,6 +241,12 @@ static const char *const padding_modes[] = {"constant", "edge", "reflect", "symm
                          .doc = "What comes from beyond the edges, from 0, black, to 255: " \
                                 "for all channels or a list by channel; 0 when not given."  \
     }
+#define TARGET_FILL                                                                              \
+    {                                                                                            \
+        "target_fill", ARG_REAL, .otherwise = "none", .minimum = -1e9, .maximum = 1e9,           \
+                                 .doc = "The same of a target with a class or a value for each " \
+                                        "pixel; the loss's ignore_index when not given."         \
+    }
 #define PADDING_MODE                                                                          \
     {                                                                                         \
         "padding_mode", ARG_WORD, .otherwise = "constant", .words = padding_modes,            \
@@ -284,6 +264,7 @@ static const ArgSpec random_crop_args[] = {{"size", ARG_PAIR, .positional = true
                                            {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536,
                                             .doc = "Rows and columns added on every side before."},
                                            FILL,
+                                           TARGET_FILL,
                                            PADDING_MODE,
                                            {0}};
 static const ListRule fill_lists[] = {FILLS, {0}};
@@ -307,6 +288,7 @@ static const ArgSpec random_affine_args[] = {
      .doc = "Degrees along x: at most, or between two; then along y."},
     INTERPOLATION,
     FILL,
+    TARGET_FILL,
     PADDING_MODE,
     {0}};
 static const ListRule random_affine_lists[] = {
@@ -334,6 +316,7 @@ static const ArgSpec rotation_args[] = {{"degrees", ARG_REAL, .positional = true
                                          .doc = "Turned by at most this, or between two."},
                                         INTERPOLATION,
                                         FILL,
+                                        TARGET_FILL,
                                         PADDING_MODE,
                                         {0}};
 static const ListRule rotation_lists[] = {{"degrees", 1, 2}, FILLS, {0}};
@@ -371,6 +354,7 @@ static const ArgSpec rand_augment_args[] = {
      .doc = "Into which the way to the strongest is cut; timm has 11."},
     INTERPOLATION,
     FILL,
+    TARGET_FILL,
     {"magnitude_std", ARG_REAL, .otherwise = "0", .maximum = 1000,
      .doc = "Of normal noise in the magnitude, drawn for each operation: timm's mstd."},
     {"p", ARG_REAL, .otherwise = "1", .maximum = 1,
@@ -383,6 +367,7 @@ static const ArgSpec trivial_augment_args[] = {{"num_magnitude_bins", ARG_INT, .
                                                 .doc = "Strengths, of which one is drawn."},
                                                INTERPOLATION,
                                                FILL,
+                                               TARGET_FILL,
                                                {0}};
 static const char *const policies[] = {"imagenet", "cifar10", "svhn", NULL};
 static const ArgSpec auto_augment_args[] = {{"policy", ARG_WORD, .positional = true,
@@ -390,6 +375,7 @@ static const ArgSpec auto_augment_args[] = {{"policy", ARG_WORD, .positional = t
                                              .doc = "The data on which the operations were found."},
                                             INTERPOLATION,
                                             FILL,
+                                            TARGET_FILL,
                                             {0}};
 static const ArgSpec lighting_args[] = {
     {"alphastd", ARG_REAL, .positional = true, .otherwise = "0.1", .maximum = 1000,

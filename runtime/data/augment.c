@@ -107,6 +107,8 @@ static bool crop(const NetAugmentWork *work)
     int64_t pad_y = work->step->pad_y, pad_x = work->step->pad_x;
     int64_t down = net_draw_whole(work, 0, -pad_y, own.h + pad_y - shape.h);
     int64_t right = net_draw_whole(work, 1, -pad_x, own.w + pad_x - shape.w);
+    if (work->target)
+        return net_move_window(work, down, right);
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
         int64_t c = row / shape.h, y = net_border_index(border->mode, row % shape.h + down, own.h);
         const uint8_t *from = y >= 0 ? work->from + (c * own.h + y) * own.w : NULL;
@@ -127,6 +129,8 @@ static bool flip(const NetAugmentWork *work)
     NetShape shape = work->augment->shape;
     if (net_draw(work, 0, 0, 1) >= work->step->p)
         return false;
+    if (work->target)
+        return net_move_mirrored(work, false);
     for (int64_t row = 0; row < shape.c * shape.h; row++)
         for (int64_t x = 0; x < shape.w; x++)
             work->to[row * shape.w + x] = work->from[(row + 1) * shape.w - 1 - x];
@@ -178,6 +182,8 @@ static bool affine(const NetAugmentWork *work)
         .bilinear = step->bilinear,
         .border = step->border,
     };
+    if (work->target)
+        return net_move_warped(work, &drawn);
     net_warp(work->to, work->from, work->augment->shape, &drawn);
     return true;
 }
@@ -228,6 +234,8 @@ static bool vertical_flip(const NetAugmentWork *work)
     NetShape shape = work->augment->shape;
     if (net_draw(work, 0, 0, 1) >= work->step->p)
         return false;
+    if (work->target)
+        return net_move_mirrored(work, true);
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
         int64_t y = row % shape.h, other = row - y + shape.h - 1 - y;
         memcpy(work->to + row * shape.w, work->from + other * shape.w, (size_t)shape.w);
@@ -252,6 +260,8 @@ static bool rotation(const NetAugmentWork *work)
                              .scale_y = 1,
                              .bilinear = step->bilinear,
                              .border = step->border};
+    if (work->target)
+        return net_move_warped(work, &drawn);
     net_warp(work->to, work->from, work->augment->shape, &drawn);
     return true;
 }
@@ -325,6 +335,8 @@ static bool resized_crop(const NetAugmentWork *work)
     NetWindow window;
     if (!draw_window(work, 0, true, false, &window))
         window = middle_window(work);
+    if (work->target)
+        return net_move_resized(work, window);
     net_resize_window(work->to, work->augment->shape, work->from, work->own, window);
     return true;
 }
@@ -472,19 +484,22 @@ static bool lighting(const NetAugmentWork *work)
 /* ---------------------------------------------------------------- table */
 
 static const NetAugmentKind kinds[] = {
-    {"random_crop", "augment.random_crop", read_crop, crop},
-    {"horizontal_flip", "augment.horizontal_flip", read_flip, flip},
-    {"random_affine", "augment.random_affine", read_affine, affine},
-    {"cutout", "augment.cutout", read_cutout, cutout},
-    {"random_resized_crop", "augment.random_resized_crop", read_resized_crop, resized_crop},
-    {"vertical_flip", "augment.vertical_flip", read_vertical_flip, vertical_flip},
-    {"random_rotation", "augment.random_rotation", read_rotation, rotation},
-    {"color_jitter", "augment.color_jitter", read_color_jitter, color_jitter},
-    {"random_erasing", "augment.random_erasing", read_erasing, erasing},
-    {"rand_augment", "augment.rand_augment", net_read_rand_augment, net_draw_operations},
-    {"trivial_augment", "augment.trivial_augment", net_read_trivial_augment, net_draw_operations},
-    {"lighting", "augment.lighting", read_lighting, lighting},
-    {"auto_augment", "augment.auto_augment", net_read_auto_augment, net_draw_policy},
+    {"random_crop", "augment.random_crop", read_crop, crop, NET_MOVES_IN},
+    {"horizontal_flip", "augment.horizontal_flip", read_flip, flip, NET_MOVES},
+    {"random_affine", "augment.random_affine", read_affine, affine, NET_MOVES_IN},
+    {"cutout", "augment.cutout", read_cutout, cutout, NET_STAYS},
+    {"random_resized_crop", "augment.random_resized_crop", read_resized_crop, resized_crop,
+     NET_MOVES},
+    {"vertical_flip", "augment.vertical_flip", read_vertical_flip, vertical_flip, NET_MOVES},
+    {"random_rotation", "augment.random_rotation", read_rotation, rotation, NET_MOVES_IN},
+    {"color_jitter", "augment.color_jitter", read_color_jitter, color_jitter, NET_STAYS},
+    {"random_erasing", "augment.random_erasing", read_erasing, erasing, NET_STAYS},
+    {"rand_augment", "augment.rand_augment", net_read_rand_augment, net_draw_operations,
+     NET_MOVES_IN},
+    {"trivial_augment", "augment.trivial_augment", net_read_trivial_augment, net_draw_operations,
+     NET_MOVES_IN},
+    {"lighting", "augment.lighting", read_lighting, lighting, NET_STAYS},
+    {"auto_augment", "augment.auto_augment", net_read_auto_augment, net_draw_policy, NET_MOVES_IN},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -496,7 +511,12 @@ enum { SPARE = 3 };
 static void add_step(NetAugment *augment, const NetAugmentKind *kind, const NetSettings *settings)
 {
     NetAugmentStep *step = &augment->steps[augment->count++];
-    *step = (NetAugmentStep){.kind = kind, .salt = net_hash(kind->path)};
+    char path[64];
+    snprintf(path, sizeof path, "%s.target_fill", kind->path);
+    *step = (NetAugmentStep){.kind = kind,
+                             .salt = net_hash(kind->path),
+                             .fills_targets = net_setting_find(settings, path) != NULL,
+                             .target_fill = net_number_of(settings, path, 0, 0)};
     kind->read(step, settings);
 }
 
@@ -590,6 +610,7 @@ bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape
 void net_augment_close(NetAugment *augment)
 {
     free(augment->room);
+    free(augment->target_room);
     free(augment->normal);
     *augment = (NetAugment){0};
 }

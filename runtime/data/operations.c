@@ -30,13 +30,22 @@ typedef enum Operation {
     INVERT
 } Operation;
 
-/* Of `work->to`, by way of the spare pixels. */
+/* Of `work->to`, or the target's, by way of the spare pixels. */
 static void warp_again(const NetAugmentWork *work, NetAffine affine)
 {
     NetShape shape = work->augment->shape;
     affine.scale_x = affine.scale_y = 1;
     affine.bilinear = work->step->bilinear;
     affine.border = work->step->border;
+    if (work->target) {
+        NetMovedTarget again = *work->target;
+        NetAugmentWork moving = *work;
+        again.from = memcpy(again.spare, again.to,
+                            (size_t)net_shape_elements(again.shape) * sizeof *again.to);
+        moving.target = &again;
+        net_move_warped(&moving, &affine);
+        return;
+    }
     memcpy(work->spare, work->to, (size_t)(shape.c * shape.h * shape.w));
     net_warp(work->to, work->spare, shape, &affine);
 }
@@ -58,11 +67,20 @@ static void sharpen(const NetAugmentWork *work, double factor)
     net_adjust_sharpness(work->to, work->spare, shape, factor);
 }
 
+/* What a target's values go along with. */
+static bool moves(Operation operation)
+{
+    return operation == SHEAR_X || operation == SHEAR_Y || operation == TRANSLATE_X
+           || operation == TRANSLATE_Y || operation == ROTATE;
+}
+
 /* `value`: what a Range gives. */
 static void operate(const NetAugmentWork *work, Operation operation, double value)
 {
     NetShape shape = work->augment->shape;
     uint8_t *pixels = work->to;
+    if (work->target && !moves(operation))
+        return;
     switch (operation) {
     case IDENTITY:
         return;
@@ -229,7 +247,12 @@ static void apply(const NetAugmentWork *work, const Range *range, double part, b
 static void begin(const NetAugmentWork *work)
 {
     NetShape shape = work->augment->shape;
-    memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
+    const NetMovedTarget *target = work->target;
+    if (target)
+        memcpy(target->to, target->from,
+               (size_t)net_shape_elements(target->shape) * sizeof *target->to);
+    else
+        memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
 }
 
 /* ------------------------------------------ rand_augment, trivial_augment */

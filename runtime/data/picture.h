@@ -36,6 +36,10 @@ typedef struct NetAffine {
 #define NET_RADIAN (3.14159265358979323846 / 180)
 void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine);
 
+/* The same of numbers, [shape], which may be any; `fill` stands for the border's. */
+void net_warp_numbers(double *to, const double *from, NetShape shape, const NetAffine *affine,
+                      double fill);
+
 /* A part of an image, in pixels. */
 typedef struct NetWindow {
     int64_t top, left, height, width;
@@ -44,6 +48,9 @@ typedef struct NetWindow {
  * bilinear, and of what becomes smaller an average (antialias). */
 void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
                        NetWindow window);
+/* The same of numbers; or of each the nearest, by the pixels' middles. */
+void net_resize_numbers(double *to, NetShape to_shape, const double *from, NetShape shape,
+                        NetWindow window, bool nearest);
 /* The same of a [height, width] that it all would be, but of that a part alone, [c][part.height]
  * [part.width], which is black where it reaches beyond the edges. */
 bool net_resize_part(uint8_t *to, NetWindow part, int64_t height, int64_t width,

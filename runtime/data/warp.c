@@ -62,17 +62,21 @@ uint8_t net_border_fill(const NetBorder *border, int64_t channel)
 
 /* What a plane is taken from. */
 typedef struct Plane {
-    const uint8_t *pixels;
+    const uint8_t *pixels; /* NULL: numbers */
+    const double *numbers;
     NetShape shape;
     NetBorderMode mode;
-    uint8_t fill;
+    double fill;
 } Plane;
 
 static double pixel(const Plane *plane, double y, double x)
 {
     int64_t row = net_border_index(plane->mode, (int64_t)y, plane->shape.h),
             column = net_border_index(plane->mode, (int64_t)x, plane->shape.w);
-    return row < 0 || column < 0 ? plane->fill : plane->pixels[row * plane->shape.w + column];
+    int64_t at = row * plane->shape.w + column;
+    if (row < 0 || column < 0)
+        return plane->fill;
+    return plane->pixels ? plane->pixels[at] : plane->numbers[at];
 }
 
 static double between(const Plane *plane, double y, double x)
@@ -82,24 +86,44 @@ static double between(const Plane *plane, double y, double x)
            + v * ((1 - u) * pixel(plane, top + 1, left) + u * pixel(plane, top + 1, left + 1));
 }
 
+/* What comes to row y, column x of the plane. */
+static double warped(const Plane *plane, const Map *map, bool bilinear, int64_t y, int64_t x)
+{
+    double middle_y = (double)(plane->shape.h - 1) / 2, middle_x = (double)(plane->shape.w - 1) / 2;
+    double down = (double)y - middle_y, right = (double)x - middle_x;
+    double from_y = map->yx * right + map->yy * down + map->y0 + middle_y;
+    double from_x = map->xx * right + map->xy * down + map->x0 + middle_x;
+    return bilinear ? between(plane, from_y, from_x)
+                    : pixel(plane, nearbyint(from_y), nearbyint(from_x));
+}
+
 void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine)
 {
     Map map = invert(affine);
-    double middle_y = (double)(shape.h - 1) / 2, middle_x = (double)(shape.w - 1) / 2;
-    for (int64_t y = 0; y < shape.h; y++)
-        for (int64_t x = 0; x < shape.w; x++) {
-            double down = (double)y - middle_y, right = (double)x - middle_x;
-            double from_y = map.yx * right + map.yy * down + map.y0 + middle_y;
-            double from_x = map.xx * right + map.xy * down + map.x0 + middle_x;
-            for (int64_t c = 0; c < shape.c; c++) {
-                const Plane plane = {from + c * shape.h * shape.w, shape, affine->border.mode,
-                                     net_border_fill(&affine->border, c)};
-                double value = affine->bilinear
-                                   ? between(&plane, from_y, from_x)
-                                   : pixel(&plane, nearbyint(from_y), nearbyint(from_x));
-                to[(c * shape.h + y) * shape.w + x] = (uint8_t)(value + 0.5);
-            }
-        }
+    for (int64_t c = 0; c < shape.c; c++) {
+        const Plane plane = {.pixels = from + c * shape.h * shape.w,
+                             .shape = shape,
+                             .mode = affine->border.mode,
+                             .fill = net_border_fill(&affine->border, c)};
+        for (int64_t y = 0; y < shape.h; y++)
+            for (int64_t x = 0; x < shape.w; x++)
+                *to++ = (uint8_t)(warped(&plane, &map, affine->bilinear, y, x) + 0.5);
+    }
+}
+
+void net_warp_numbers(double *to, const double *from, NetShape shape, const NetAffine *affine,
+                      double fill)
+{
+    Map map = invert(affine);
+    for (int64_t c = 0; c < shape.c; c++) {
+        const Plane plane = {.numbers = from + c * shape.h * shape.w,
+                             .shape = shape,
+                             .mode = affine->border.mode,
+                             .fill = fill};
+        for (int64_t y = 0; y < shape.h; y++)
+            for (int64_t x = 0; x < shape.w; x++)
+                *to++ = warped(&plane, &map, affine->bilinear, y, x);
+    }
 }
 
 /* ------------------------------------------------------------- resizing */
@@ -264,6 +288,39 @@ void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetS
             for (int64_t c = 0; c < to_shape.c; c++)
                 to[(c * to_shape.h + y) * to_shape.w + x] =
                     weighted(first + c * shape.h * shape.w, shape.w, &rows, &columns);
+        }
+    }
+}
+
+static double weighted_numbers(const double *first, int64_t width, const Support *rows,
+                               const Support *columns)
+{
+    double sum = 0;
+    for (int64_t y = rows->from; y < rows->to; y++) {
+        double row = 0;
+        for (int64_t x = columns->from; x < columns->to; x++)
+            row += weight(columns, x) * first[y * width + x];
+        sum += weight(rows, y) * row;
+    }
+    return sum / (rows->sum * columns->sum);
+}
+
+void net_resize_numbers(double *to, NetShape to_shape, const double *from, NetShape shape,
+                        NetWindow window, bool nearest)
+{
+    const double *first = from + window.top * shape.w + window.left;
+    for (int64_t y = 0; y < to_shape.h; y++) {
+        Support rows = support_of(y, to_shape.h, window.height);
+        int64_t row = (2 * y + 1) * window.height / (2 * to_shape.h);
+        for (int64_t x = 0; x < to_shape.w; x++) {
+            Support columns = support_of(x, to_shape.w, window.width);
+            int64_t column = (2 * x + 1) * window.width / (2 * to_shape.w);
+            for (int64_t c = 0; c < to_shape.c; c++) {
+                const double *plane = first + c * shape.h * shape.w;
+                to[(c * to_shape.h + y) * to_shape.w + x] =
+                    nearest ? plane[row * shape.w + column]
+                            : weighted_numbers(plane, shape.w, &rows, &columns);
+            }
         }
     }
 }

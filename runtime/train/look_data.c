@@ -101,14 +101,17 @@ static void take_pixels(const LookData *look, int64_t image)
     }
 }
 
-static void put_mask(const LookData *look, int64_t index)
+static void put_mask(const LookData *look, const NetBatch *batch, int64_t image)
 {
     const NetModel *model = look->session->model;
     const NetImages *images = &look->data->train;
     int number = net_main_target(model);
     const NetTarget *target = &model->wanted[number];
     const NetArray *array = &images->arrays[images->targets[number]];
-    const void *values = net_array_at(array, index, 0);
+    int64_t index = look->order[batch->first + image],
+            key = net_repeat_key(&look->augment, index, batch->first + image);
+    const void *values =
+        net_augment_target(batch->augment, target, array, net_array_at(array, index, 0), key, 0);
     NetShape shape = look->session->image;
     int64_t plane = shape.h * shape.w;
     shape.c = 3;
@@ -129,7 +132,7 @@ static void put_batch(LookData *look, const NetBatch *batch)
         take_pixels(look, i);
         net_sheet_put(&look->sheet, look->drawn, 0, look->pixels, shape);
         if (is_mask(look))
-            put_mask(look, look->order[batch->first + i]);
+            put_mask(look, batch, i);
         int64_t column = look->drawn % look->sheet.columns;
         mixed_label(label, look, batch, i);
         if (*label && column == 0)

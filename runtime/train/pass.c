@@ -122,17 +122,32 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     net_load_pixels(model, input, images, session->image, session->scale, session->shift);
 }
 
+/* The image's values of one target, which moved with it; NULL: it has none. */
+static const void *find_target(const Pass *pass, int number, int64_t image, int thread)
+{
+    const NetBatch *batch = pass->batch;
+    if (image >= batch->count || !has_targets(batch))
+        return NULL;
+    const NetArray *array = &batch->images->arrays[batch->images->targets[number]];
+    int64_t index = image_index(batch, image);
+    const void *values = net_array_at(array, index, batch->offset);
+    if (!batch->augment)
+        return values;
+    int64_t key = net_repeat_key(batch->augment, index, batch->first + image);
+    return net_augment_target(batch->augment, &pass->session->model->wanted[number], array, values,
+                              key, thread);
+}
+
 /* Of a grain's lane, the image's values of one target, or zeros. */
-static void note_target(const Pass *pass, int number, int64_t image)
+static void note_target(const Pass *pass, int number, int64_t image, const void *from)
 {
     const NetBatch *batch = pass->batch;
     const NetModel *model = pass->session->model;
     const NetTarget *target = &model->wanted[number];
-    bool there = image < batch->count && has_targets(batch), classes = target->kind == NET_CLASSES;
+    bool there = from != NULL, classes = target->kind == NET_CLASSES;
     int64_t values = classes ? target->positions : net_shape_elements(target->shape);
     int64_t first = image / model->lanes * values * model->lanes + image % model->lanes;
     const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
-    const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
     for (int64_t i = 0; i < values; i++) {
         int64_t place = first + i * model->lanes;
         if (classes)
@@ -147,18 +162,17 @@ static void note_target(const Pass *pass, int number, int64_t image)
 }
 
 /* The classes that the output is held against, which it may be as numbers, 1 for the class and 0
- * for the others; -1: there is none, or it counts as none. */
-static void note_truth(const Pass *pass, int64_t image)
+ * for the others; -1: there is none, or it counts as none.  `from`: the main target's values. */
+static void note_truth(const Pass *pass, int64_t image, const void *from)
 {
     const NetBatch *batch = pass->batch;
     const NetModel *model = pass->session->model;
     int number = net_main_target(model);
-    bool there = number >= 0 && image < batch->count && has_targets(batch);
+    bool there = from != NULL;
     const NetTarget *target = there ? &model->wanted[number] : NULL;
     const NetArray *array = there ? &batch->images->arrays[batch->images->targets[number]] : NULL;
     there = there && net_is_by_class(target, array) && target->positions == model->targets
             && (model->output_kind != NET_OUTPUT_NUMBERS || model->output.rank == 1);
-    const void *from = there ? net_array_at(array, image_index(batch, image), batch->offset) : NULL;
     for (int64_t i = 0; i < model->targets; i++) {
         int32_t class = there ? net_target_class(target, array, from, i) : -1;
         bool counts = there && class >= 0 && class < target->classes && class != target->ignored;
@@ -167,7 +181,7 @@ static void note_truth(const Pass *pass, int64_t image)
 }
 
 /* Of a grain's lane: whether there is an image, and its targets. */
-static void note_image(const Pass *pass, int64_t image)
+static void note_image(const Pass *pass, int64_t image, int thread)
 {
     const NetBatch *batch = pass->batch;
     NetSession *session = pass->session;
@@ -175,9 +189,15 @@ static void note_image(const Pass *pass, int64_t image)
     bool mixed = there && net_mix_partner(&batch->mixing, image, batch->count) != image;
     session->active[image] = there;
     session->shares[image] = mixed ? (real)batch->mixing.share : 1;
-    for (int i = 0; i < session->model->wanted_count; i++)
-        note_target(pass, i, image);
-    note_truth(pass, image);
+    int first = net_main_target(session->model);
+    if (first < 0)
+        note_truth(pass, image, NULL);
+    for (int i = 0; i < session->model->wanted_count; i++) {
+        const void *values = find_target(pass, i, image, thread);
+        note_target(pass, i, image, values);
+        if (i == first)
+            note_truth(pass, image, values);
+    }
 }
 
 /* The grain's images become the slot's input. */
@@ -189,7 +209,7 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
     real *input = pass->input + slot * net_input_elements(model) * model->lanes;
     int64_t indices[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++) {
-        note_image(pass, image + lane);
+        note_image(pass, image + lane, thread);
         pass->loss[image + lane] = 0; /* several losses are added */
         indices[lane] = shown_index(batch, image + lane);
     }
@@ -1015,12 +1035,12 @@ typedef struct Weighing {
 } Weighing;
 
 /* What an image's targets count together. */
-static double image_weight(const Weighing *weighing, int64_t image)
+static double image_weight(const Weighing *weighing, int64_t image, int thread)
 {
     const NetBatch *batch = weighing->pass->batch;
     const NetTarget *target = &weighing->pass->session->model->wanted[weighing->number];
     const NetArray *array = &batch->images->arrays[batch->images->targets[weighing->number]];
-    const void *values = net_array_at(array, image_index(batch, image), batch->offset);
+    const void *values = find_target(weighing->pass, weighing->number, image, thread);
     double sum = 0;
     for (int64_t i = 0; i < target->positions; i++) {
         int32_t class = net_target_class(target, array, values, i);
@@ -1037,7 +1057,7 @@ static void weigh_images(void *context, int thread)
     NetShare share =
         net_share(weighing->pass->batch->count, thread, net_pool_threads(session->pool));
     for (int64_t image = share.from; image < share.to; image++)
-        session->image_weights[image] = image_weight(weighing, image);
+        session->image_weights[image] = image_weight(weighing, image, thread);
 }
 
 /* Of the whole batch, before any of it is computed, in the order of the images; where all count
@@ -1073,7 +1093,7 @@ static void note_images(const Pass *pass)
 {
     int64_t lanes = pass->session->model->lanes;
     for (int64_t image = 0; has_ranks(pass) && image < pass->step.grains * lanes; image++)
-        note_image(pass, image);
+        note_image(pass, image, 0);
 }
 
 /* Of a set that is not all in memory, the batch with its pictures: those that this process

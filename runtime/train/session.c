@@ -505,7 +505,9 @@ bool net_augment_begin(NetAugment *augment, const NetSettings *settings, const N
 {
     if (!net_augment_open(augment, settings, session->image, session->model->lanes,
                           net_pool_threads(session->pool), session->seed, error)
-        || !net_augment_check(augment, data, error))
+        || !net_augment_check(augment, data, error)
+        || !net_targets_open(augment, session->model, &data->train, net_pool_threads(session->pool),
+                             error))
         return false;
     net_repeat_begin(augment, session->batch * session->passes, net_trained_images(data));
     return true;

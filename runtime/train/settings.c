@@ -96,6 +96,7 @@ static const Rule rules[] = {
     {"schedule.three_phase", true, 0, 1},
     {"augment.random_crop.padding", true, 0, 65536},
     {"augment.*.fill", true, 0, 255},
+    {"augment.*.target_fill", false, -1e9, 1e9},
     {"augment.horizontal_flip.p", false, 0, 1},
     {"augment.random_affine.degrees", false, -360, 360},
     {"augment.random_affine.translate", false, 0, 1},

@@ -62,6 +62,12 @@ def resize(image, top, left, height, width):
     return F.resized_crop(image, top, left, height, width, list(image.shape[1:]), antialias=True)
 
 
+def mask(image, top, left, height, width):
+    """By the pixels' middles, as PIL's nearest; torchvision's own for tensors takes corners."""
+    size, nearest = list(image.shape[1:]), T.InterpolationMode.NEAREST_EXACT
+    return F.resized_crop(image, top, left, height, width, size, nearest)
+
+
 def turned(image, angle):
     return F.rotate(image, angle)
 
@@ -79,6 +85,7 @@ OPERATIONS = {
     "warp": warp,
     "rotate": turned,
     "resize": resize,
+    "mask": mask,
     "border": border,
     "invert": F.invert,
     "solarize_add": solarize_add,
@@ -102,6 +109,8 @@ CASES = [
     ("resize", 3, 2, 15, 9),
     ("resize", 0, 0, 24, 20),
     ("resize", 10, 5, 1, 3),
+    ("mask", 3, 2, 15, 9),
+    ("mask", 1, 5, 22, 13),
     *[("border", mode, 0, 33, 0.9, 9, bilinear) for mode in range(4) for bilinear in (0, 1)],
     ("border", 0, 77, 33, 0.9, 9, 1),
     ("border", 0, 200, -50, 0.8, 0, 0),

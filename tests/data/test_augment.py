@@ -24,14 +24,46 @@ DRIVER = r"""
 
 enum { COUNT = 40, C = 3, H = 9, W = 12, PIXELS = C * H * W, MAX_VALUES = 16 };
 
-/* driver SEED EPOCH PATH VALUE …: images on standard input, as many on output. */
+/* The image as a target of a kind of array, and what it became. */
+static void put_target(const NetAugment *augment, const NetTarget *target, NetArray *array,
+                       const uint8_t *image, int number, int thread)
+{
+    int32_t whole[PIXELS];
+    float real[PIXELS];
+    double moved[PIXELS];
+    for (int i = 0; i < PIXELS; i++)
+        real[i] = (float)(whole[i] = image[i]);
+    const void *from = array->kind == NET_WHOLE   ? (const void *)whole
+                       : array->kind == NET_FLOAT ? (const void *)real
+                                                  : image;
+    const void *to = net_augment_target(augment, target, array, from, number, thread);
+    for (int i = 0; i < PIXELS; i++)
+        moved[i] = array->kind == NET_WHOLE   ? ((const int32_t *)to)[i]
+                   : array->kind == NET_FLOAT ? (double)((const float *)to)[i]
+                                              : ((const uint8_t *)to)[i];
+    fwrite(moved, sizeof *moved, PIXELS, stdout);
+}
+
+/* driver SEED EPOCH PATH VALUE …: images on standard input, as many on output; "target KIND": each
+ * image as a target behind it. */
 int main(int argc, char **argv)
 {
+    NetTarget target = {.kind = NET_NUMBERS, .shape = {3, C, H, W, 1}, .ignored = NET_NOT_IGNORED};
+    NetModel model = {.wanted = &target, .wanted_count = 1};
+    static NetImages data = {.targets = {1}, .array_count = 2};
+    NetArray *array = &data.arrays[1];
+    bool targets = false;
     static double numbers[MAX_VALUES][MAX_VALUES];
     static uint8_t images[COUNT][PIXELS];
     NetValue values[MAX_VALUES];
     NetSettings settings = {values, 0};
     for (int i = 3; i + 1 < argc && settings.count < MAX_VALUES; i += 2) {
+        if (strcmp(argv[i], "target") == 0) {
+            *array = (NetArray){.name = "t", .kind = (NetKind)atoi(argv[i + 1]),
+                                .shape = target.shape};
+            targets = true;
+            continue;
+        }
         NetValue *value = &values[settings.count];
         *value = (NetValue){.path = argv[i], .numbers = numbers[settings.count++]};
         if (isalpha((unsigned char)*argv[i + 1]))
@@ -49,8 +81,13 @@ int main(int argc, char **argv)
     augment.epoch = strtoull(argv[2], NULL, 10);
     if (fread(images, PIXELS, COUNT, stdin) != COUNT)
         return 2;
-    for (int i = 0; i < COUNT; i++)
+    if (targets && !net_targets_open(&augment, &model, &data, 2, &error))
+        return 3;
+    for (int i = 0; i < COUNT; i++) {
         fwrite(net_augment_image(&augment, images[i], i, false, i % 2, i % 4), PIXELS, 1, stdout);
+        if (targets)
+            put_target(&augment, &target, array, images[i], i, i % 2);
+    }
     net_augment_close(&augment);
     return 0;
 }
@@ -60,7 +97,21 @@ int main(int argc, char **argv)
 EIGENVECTORS = -0.5675, 0.7192, 0.4009, -0.5808, -0.0045, -0.8140, -0.5836, -0.6948, 0.4203
 
 
-def augment(*steps, seed=1, epoch=0, more=()):
+def augment(*steps, seed=1, epoch=0, more=(), images=IMAGES):
+    return np.frombuffer(augmented(steps, seed, epoch, more, images), "u1").reshape(IMAGES.shape)
+
+
+PIXELS, BYTES, WHOLE, FLOAT = range(4)  # NetKind
+
+
+def with_target(kind, *steps, images=IMAGES):
+    """The images, and what becomes of each as a target."""
+    both = np.dtype([("image", "u1", SHAPE), ("target", "f8", SHAPE)])
+    out = np.frombuffer(augmented(steps, 1, 0, ("target", kind), images), both)
+    return out["image"], out["target"]
+
+
+def augmented(steps, seed, epoch, more, images):
     words = [
         str(word)
         for name, numbers in steps
@@ -71,12 +122,12 @@ def augment(*steps, seed=1, epoch=0, more=()):
         for word in (f"augment.{name}{path}", value)
     ]
     result = subprocess.run(
-        [sanitized.program(DRIVER), str(seed), str(epoch), *words, *more],
-        input=IMAGES.tobytes(),
+        [sanitized.program(DRIVER), str(seed), str(epoch), *words, *map(str, more)],
+        input=images.tobytes(),
         capture_output=True,
     )
     assert result.returncode == 0, result.stderr
-    return np.frombuffer(result.stdout, "u1").reshape(IMAGES.shape)
+    return result.stdout
 
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric"])
@@ -213,6 +264,67 @@ def test_choices_differ_by_seed_epoch_and_image():
     assert (first != augment(*steps, seed=2)).any() and (first != augment(*steps, epoch=1)).any()
 
 
+# ----------------------------------------------------- targets that move
+
+MOVES = [
+    (("horizontal_flip", {"p": 0.5}), ("vertical_flip", {"p": 0.5})),
+    (("random_crop", {"padding": "3,4", "fill": 51, "target_fill": 51}),),
+    (("random_crop", {"padding": "3,4", "padding_mode": "reflect"}),),
+    (("random_affine", {"degrees": 40, "scale": "0.6,1.5", "fill": 51, "target_fill": 51}),),
+    (("random_rotation", {"degrees": 90, "padding_mode": "symmetric"}), ("cutout", {"size": 0})),
+]
+
+
+@pytest.mark.parametrize("steps", MOVES, ids=lambda steps: steps[0][0])
+@pytest.mark.parametrize("kind", [BYTES, WHOLE, FLOAT])
+def test_a_target_moves_as_its_image(kind, steps):
+    image, target = with_target(kind, *steps)
+    assert (image == target).all() and (image != IMAGES).any()
+
+
+def test_a_picture_as_target_is_moved_as_the_image_is():
+    """Bilinear, in levels, and what is filled in said from 0 to 1."""
+    affine = {"degrees": 40, "interpolation": "bilinear", "fill": 51, "target_fill": 0.2}
+    steps = ("random_resized_crop", {"scale": "0.2,1"}), ("random_affine", affine)
+    image, target = with_target(PIXELS, *steps)
+    assert (np.abs(image - target) <= 1).all() and (image == target).mean() > 0.99
+    assert (image != IMAGES).any()
+
+
+def test_classes_are_never_mixed():
+    """Nothing new lies between two classes, however an image is moved; reals are means."""
+    classes = np.where(IMAGES > 128, 7, 2).astype("u1")
+    affine = {"degrees": 40, "interpolation": "bilinear", "target_fill": 255}
+    steps = ("random_resized_crop", {"scale": "0.2,0.6"}), ("random_affine", affine)
+    _, target = with_target(WHOLE, *steps, images=classes)
+    assert set(np.unique(target)) == {2, 7, 255}
+    _, target = with_target(FLOAT, *steps, images=classes)
+    assert len(np.unique(target)) > 100
+
+
+def test_colours_leave_a_target_alone():
+    steps = (
+        ("color_jitter", {"brightness": 0.5, "hue": 0.2}),
+        ("random_erasing", {"p": 1}),
+        ("lighting", {}),
+        ("horizontal_flip", {"p": 1}),
+    )
+    image, target = with_target(BYTES, *steps)
+    assert (target == IMAGES[..., ::-1]).all() and (image != target).any()
+
+
+@pytest.mark.parametrize(
+    "name, numbers", [("rand_augment", {"num_ops": 1, "magnitude": 20}), ("trivial_augment", {})]
+)
+def test_drawn_operations_move_a_target(name, numbers):
+    """No colour changes black, and what comes in from beyond the edges stays another."""
+    black = np.zeros_like(IMAGES)
+    image, target = with_target(
+        BYTES, (name, {**numbers, "fill": 9, "target_fill": 1}), images=black
+    )
+    assert ((image > 0) == (target > 0)).all() and 5 < target.any((1, 2, 3)).sum() < 40
+
+
 # ------------------------------------------------------------ torchvision
 
 PICTURES = r"""
@@ -241,6 +353,18 @@ static void border(uint8_t *to, const uint8_t *from, NetShape shape)
                         .border = {.mode = (NetBorderMode)n[0]}};
     memset(affine.border.fill, (int)n[1], NET_MAX_FILLS);
     net_warp(to, from, shape, &affine);
+}
+
+static void resize_mask(uint8_t *to, const uint8_t *from, NetShape shape)
+{
+    static double numbers[2][MOST];
+    for (int64_t i = 0; i < shape.c * H * W; i++)
+        numbers[0][i] = from[i];
+    net_resize_numbers(numbers[1], shape, numbers[0], shape,
+                       (NetWindow){(int64_t)n[0], (int64_t)n[1], (int64_t)n[2], (int64_t)n[3]},
+                       true);
+    for (int64_t i = 0; i < shape.c * H * W; i++)
+        to[i] = (uint8_t)numbers[1][i];
 }
 
 static void operate(const char *what, uint8_t *to, const uint8_t *from, NetShape shape)
@@ -275,6 +399,8 @@ static void operate(const char *what, uint8_t *to, const uint8_t *from, NetShape
         net_invert(to, shape);
     else if (!strcmp(what, "solarize_add"))
         net_solarize_add(to, shape, (int)n[0]);
+    else if (!strcmp(what, "mask"))
+        resize_mask(to, from, shape);
     else if (!strcmp(what, "resize"))
         net_resize_window(to, shape, from, shape,
                           (NetWindow){(int64_t)n[0], (int64_t)n[1], (int64_t)n[2], (int64_t)n[3]});
