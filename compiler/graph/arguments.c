@@ -181,7 +181,18 @@ static const char *nearest_initialiser(Diagnostic *d, const char *word)
     return nearest_for(d, word, names.items);
 }
 
-/* Their true is 1, and a tensor comes without a name: lstm(64, state). */
+/* A tensor that comes without a name: lstm(64, state).  False: it is none, or none is taken. */
+static bool suggest_tensor(Diagnostic *d, const ArgSpec *specs, const Value *value, Span at)
+{
+    for (const ArgSpec *spec = specs; value->kind == VALUE_TENSOR && spec->name != NULL; spec++)
+        if (spec->kind == ARG_TENSORS) {
+            diag_help(d, "a tensor has its argument's name: %s=%s", spec->name, span_text(at));
+            return true;
+        }
+    return false;
+}
+
+/* Their true is 1. */
 static void suggest_kind(Diagnostic *d, const Conversion *c, const Value *value)
 {
     if (c->spec->kind == ARG_BOOL && value->kind == VALUE_INT
@@ -189,13 +200,7 @@ static void suggest_kind(Diagnostic *d, const Conversion *c, const Value *value)
         const char *word = value->integer ? "true" : "false";
         diag_fix(d, c->span, word, "%lld is %s here", value->integer, word);
     }
-    for (const ArgSpec *later = c->spec + 1; value->kind == VALUE_TENSOR && later[-1].name != NULL;
-         later++)
-        if (later->kind == ARG_TENSORS) {
-            diag_help(d, "a tensor has its argument's name: %s=%s", later->name,
-                      span_text(c->span));
-            return;
-        }
+    suggest_tensor(d, c->spec, value, c->span);
 }
 
 /* A misspelt word of the table, a name that nothing has, or another kind. */
@@ -657,6 +662,12 @@ static bool edits_without_first(const ArgSpec *specs, const Arguments *args, int
     return true;
 }
 
+/* Whether a size could stand there as well as another number. */
+static bool takes_size(const ArgSpec *spec)
+{
+    return spec->name != NULL && (spec->positional || (spec->kind == ARG_INT && !spec->assertion));
+}
+
 /* conv2d(3, 16, 5) and batch_norm2d(16), as PyTorch has them: the size of the
  * input comes first, which is known here; then what has a name here, in the same
  * order. */
@@ -671,8 +682,9 @@ static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arg
         given++;
     if (asserted == NULL || given == 0 || !edits_without_first(specs, args, given, &edits))
         return;
-    if (given > 1 && specs[1].positional && !is_wider(&args->items[0].value, &args->items[1].value))
-        diag_doubt(d); /* Keras: channels, window, stride */
+    if (given > 1 && takes_size(&specs[1])
+        && !is_wider(&args->items[0].value, &args->items[1].value))
+        diag_doubt(d); /* Keras: channels, window, stride; hidden_size, num_layers */
     diag_repair(d, &edits, format("leave the first out: %s is known from the input", asserted));
 }
 
@@ -726,12 +738,12 @@ static bool may_lack_names(const ArgSpec *specs, const Arguments *args)
 {
     if (specs[0].role == ROLE_KERNEL && specs[1].role == ROLE_STRIDE)
         return true;
-    return args->count > 1 && specs[0].positional && specs[1].positional
+    return args->count > 1 && specs[0].positional && takes_size(&specs[1])
            && !is_wider(&args->items[0].value, &args->items[1].value);
 }
 
 static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs,
-                            const Arguments *args, Span at)
+                            const Arguments *args, const Argument *extra)
 {
     int count = 0;
     Text names = {0};
@@ -739,17 +751,19 @@ static void report_too_many(Builder *b, const char *subject, const ArgSpec *spec
         if (specs[i].positional)
             text_add(&names, "%s%s", count++ > 0 ? ", " : "", specs[i].name);
     if (count_specs(specs) == 0) {
-        build_error(b, "too-many-arguments", at, "%s takes no arguments", subject);
+        build_error(b, "too-many-arguments", extra->span, "%s takes no arguments", subject);
         return;
     }
-    Diagnostic *d =
-        build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
+    Diagnostic *d = build_error(b, "too-many-arguments", extra->span,
+                                "this argument of %s needs its name", subject);
     if (count > 0)
         diag_note(d, "without a name: %s", text_chars(&names));
-    if (may_lack_names(specs, args))
-        suggest_names(d, specs, args);
-    suggest_without_first(d, specs, args);
-    suggest_list(d, specs, args);
+    if (!suggest_tensor(d, specs, &extra->value, extra->span)) {
+        if (may_lack_names(specs, args))
+            suggest_names(d, specs, args);
+        suggest_without_first(d, specs, args);
+        suggest_list(d, specs, args);
+    }
     diag_help(d, "%s", signature_text(subject, specs));
 }
 
@@ -814,7 +828,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
             else if (arg->value.kind != VALUE_UNKNOWN && !told) /* else its own fault was */
-                report_too_many(b, subject, specs, args, arg->span);
+                report_too_many(b, subject, specs, args, arg);
             told |= arg->name == NULL;
             good = false;
             continue;

@@ -18,8 +18,7 @@ enum { MOST_LAYERS = 1000 };
 #define SHARED_ARGS \
     [HIDDEN_SIZE] = {"hidden_size", ARG_INT, .positional = true, .minimum = 1, \
                      .maximum = LARGEST, .doc = "Values of a direction's state."}, \
-    [NUM_LAYERS] = {"num_layers", ARG_INT, .positional = true, .otherwise = "1", .minimum = 1, \
-                    .maximum = MOST_LAYERS, \
+    [NUM_LAYERS] = {"num_layers", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = MOST_LAYERS, \
                     .doc = "Layers, each of which takes the states of the one before."}, \
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true", \
               .doc = "Whether learned values are added to the sums, two to each."}, \
