@@ -41,7 +41,7 @@ def test_fuzz(target, programs, tmp_path):
     libfuzzer.write_inputs(made, list(libfuzzer.inputs(target))[:: EVERY.get(target, 1)])
     found.mkdir()
     inputs = [found, made, *(folder for folder in [libfuzzer.KEPT / target] if folder.exists())]
-    runs = sum(len(list(folder.iterdir())) for folder in inputs) + RUNS.get(target, 3000)
+    runs = sum(len(list(folder.iterdir())) for folder in inputs) + RUNS.get(target, 2000)
     result = libfuzzer.execute(libfuzzer.command(target, runs, 1, inputs), target)
     assert result.returncode == 0, result.stderr[-6000:]
 

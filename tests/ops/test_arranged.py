@@ -27,7 +27,7 @@ def test_written_out_as_reference(uses, tmp_path):
 
 
 # The kernels of each are compared with the plain loops above, and those with differences.
-@pytest.mark.parametrize("uses", parts({"ATTENTIONS", "SAMPLED"}))
+@pytest.mark.parametrize("uses", parts({"ATTENTIONS"}))
 def test_gradients_are_finite_differences(uses):
     program = trainer(arranged.network(uses), "--dtype=f64", "--split=all")
     told = run(program, "gradcheck", *GRADCHECK).stdout

@@ -52,7 +52,7 @@ TRAINED = [
     rarely(*network, "specialised") if network == ("densenet", "f32") else (*network, "specialised")
     for network in NETWORKS
 ] + [
-    rarely(*network, "reference") if network[0] == "resnet" else (*network, "reference")
+    rarely(*network, "reference") if network[0] != "cnn" else (*network, "reference")
     for network in NETWORKS
     if network[0] not in LARGE
 ]

@@ -78,7 +78,8 @@ def assert_equal(weights, expected, what):
 @pytest.mark.parametrize(
     "options, compiler, batches",
     [
-        ((), JOINING, (13, 40)),
+        ((), QUICK, (13, 40)),
+        rarely((), JOINING, (13, 40)),  # tests/ops/test_packed.py has its optimiser, too
         rarely(("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
         rarely(("--fuse=none",), QUICK, (13, 40)),
     ],

@@ -11,7 +11,7 @@ SAMPLES = 4  # elements of each parameter: each costs two forward passes
 
 
 SPECIALISED = [
-    rarely(name, "specialised") if name == "inception" else (name, "specialised")
+    rarely(name, "specialised") if name in ("inception", "mlp") else (name, "specialised")
     for name in TUTORIALS
     if name != "densenet"
 ]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from data.test_data import png
-from harness import read_log, run, trainer
+from harness import QUICK_MPI, have, read_log, run, trainer
+from train.test_ranks import APART, MPI
 
 NET = """network pixels {
     input [1, 12, 8]
@@ -27,7 +28,7 @@ train {
 def folder(tmp_path_factory):
     """A bright pixel is of class 1."""
     folder, numbers = tmp_path_factory.mktemp("moved"), np.random.default_rng(1)
-    for part, count in ("train", 20), ("test", 4):
+    for part, count in ("train", 40), ("test", 4):
         for kind in "images", "masks":
             (folder / "pics" / part / kind).mkdir(parents=True)
         for i in range(count):
@@ -50,6 +51,19 @@ def test_a_mask_moves_with_its_picture(folder):
     train(folder, "--checkpoint", "c", "--max-steps", 7)
     train(folder, "--resume", "c", "--save", "again")
     assert (folder / "again").read_bytes() == (folder / "w").read_bytes()
+
+
+@pytest.mark.skipif(not have("mpirun"), reason="no MPI here")
+def test_ranks_move_it_alike(folder):
+    """Each has a share of the pictures, of which a step takes every one twice."""
+    text = NET.replace("random_rotation(180)", "random_rotation(180), repeated_augment(2)")
+    program = trainer(text.replace("batch     8", "batch     40"), "--mpi", compiler=QUICK_MPI)
+    words = program, "train", "--quiet", "--save"
+    run(*words, "w", cwd=folder)
+    alone = (folder / "w").read_bytes()
+    for more in {}, APART:
+        run("mpirun", "-n", 2, *words, "w", cwd=folder, env={**MPI, **more})
+        assert (folder / "w").read_bytes() == alone
 
 
 def test_where_classes_are_filled_in_is_asked_of_the_data(folder):
