@@ -85,7 +85,9 @@ void mix_losses(Training *t);
 extern const Choice test_steps[];
 void resolve_test(Training *t, const SettingDef *def);
 void check_moved(Training *t); /* of augment and targets: what moves with the images */
-void check_fit(Training *t);   /* of test and augment, what goes together */
+/* training_moved.c: "a class for each pixel", or a value */
+const char *values_of(const Wanted *target);
+void check_fit(Training *t); /* of test and augment, what goes together */
 /* Whether the network takes a picture, and that alone; false: reported.  `what` completes "`test`
  * … one picture". */
 bool takes_pictures(Training *t, const SettingDef *def, const char *what);

@@ -178,8 +178,7 @@ static void check_test_targets(Training *t, const Setting *test)
             continue;
         build_error(t->b, "shape-mismatch", test->span,
                     "`test` cuts the images, and %s is held against a target with %s", target->loss,
-                    target->kind == TARGET_CLASSES ? "a class for each pixel"
-                                                   : "a value for each pixel");
+                    values_of(target));
         return;
     }
 }

@@ -25,7 +25,7 @@ static const Setting *find_of(const Training *t, const struct Mover *mover, cons
     return find_setting(t->graph, format("augment.%s%s", mover->name, what));
 }
 
-static const char *values_of(const Wanted *target)
+const char *values_of(const Wanted *target)
 {
     return target->kind == TARGET_CLASSES ? "a class for each pixel" : "a value for each pixel";
 }

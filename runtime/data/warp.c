@@ -69,14 +69,16 @@ typedef struct Plane {
     double fill;
 } Plane;
 
+static double value_at(const Plane *plane, int64_t at)
+{
+    return plane->pixels ? plane->pixels[at] : plane->numbers[at];
+}
+
 static double pixel(const Plane *plane, double y, double x)
 {
     int64_t row = net_border_index(plane->mode, (int64_t)y, plane->shape.h),
             column = net_border_index(plane->mode, (int64_t)x, plane->shape.w);
-    int64_t at = row * plane->shape.w + column;
-    if (row < 0 || column < 0)
-        return plane->fill;
-    return plane->pixels ? plane->pixels[at] : plane->numbers[at];
+    return row < 0 || column < 0 ? plane->fill : value_at(plane, row * plane->shape.w + column);
 }
 
 static double between(const Plane *plane, double y, double x)
@@ -86,28 +88,37 @@ static double between(const Plane *plane, double y, double x)
            + v * ((1 - u) * pixel(plane, top + 1, left) + u * pixel(plane, top + 1, left + 1));
 }
 
-/* What comes to row y, column x of the plane. */
-static double warped(const Plane *plane, const Map *map, bool bilinear, int64_t y, int64_t x)
+typedef struct Point {
+    double y, x;
+} Point;
+
+/* Where what comes to row y, column x is from. */
+static Point source_of(const Map *map, NetShape shape, int64_t y, int64_t x)
 {
-    double middle_y = (double)(plane->shape.h - 1) / 2, middle_x = (double)(plane->shape.w - 1) / 2;
+    double middle_y = (double)(shape.h - 1) / 2, middle_x = (double)(shape.w - 1) / 2;
     double down = (double)y - middle_y, right = (double)x - middle_x;
-    double from_y = map->yx * right + map->yy * down + map->y0 + middle_y;
-    double from_x = map->xx * right + map->xy * down + map->x0 + middle_x;
-    return bilinear ? between(plane, from_y, from_x)
-                    : pixel(plane, nearbyint(from_y), nearbyint(from_x));
+    return (Point){.y = map->yx * right + map->yy * down + map->y0 + middle_y,
+                   .x = map->xx * right + map->xy * down + map->x0 + middle_x};
+}
+
+static double taken(const Plane *plane, Point from, bool bilinear)
+{
+    return bilinear ? between(plane, from.y, from.x)
+                    : pixel(plane, nearbyint(from.y), nearbyint(from.x));
 }
 
 void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine)
 {
     Map map = invert(affine);
-    for (int64_t c = 0; c < shape.c; c++) {
-        const Plane plane = {.pixels = from + c * shape.h * shape.w,
-                             .shape = shape,
-                             .mode = affine->border.mode,
-                             .fill = net_border_fill(&affine->border, c)};
-        for (int64_t y = 0; y < shape.h; y++)
-            for (int64_t x = 0; x < shape.w; x++)
-                *to++ = (uint8_t)(warped(&plane, &map, affine->bilinear, y, x) + 0.5);
+    Plane plane = {.shape = shape, .mode = affine->border.mode};
+    int64_t pixels = shape.h * shape.w;
+    for (int64_t i = 0; i < pixels; i++) {
+        Point source = source_of(&map, shape, i / shape.w, i % shape.w);
+        for (int64_t c = 0; c < shape.c; c++) {
+            plane.pixels = from + c * pixels;
+            plane.fill = net_border_fill(&affine->border, c);
+            to[c * pixels + i] = (uint8_t)(taken(&plane, source, affine->bilinear) + 0.5);
+        }
     }
 }
 
@@ -115,14 +126,14 @@ void net_warp_numbers(double *to, const double *from, NetShape shape, const NetA
                       double fill)
 {
     Map map = invert(affine);
-    for (int64_t c = 0; c < shape.c; c++) {
-        const Plane plane = {.numbers = from + c * shape.h * shape.w,
-                             .shape = shape,
-                             .mode = affine->border.mode,
-                             .fill = fill};
-        for (int64_t y = 0; y < shape.h; y++)
-            for (int64_t x = 0; x < shape.w; x++)
-                *to++ = warped(&plane, &map, affine->bilinear, y, x);
+    Plane plane = {.shape = shape, .mode = affine->border.mode, .fill = fill};
+    int64_t pixels = shape.h * shape.w;
+    for (int64_t i = 0; i < pixels; i++) {
+        Point source = source_of(&map, shape, i / shape.w, i % shape.w);
+        for (int64_t c = 0; c < shape.c; c++) {
+            plane.numbers = from + c * pixels;
+            to[c * pixels + i] = taken(&plane, source, affine->bilinear);
+        }
     }
 }
 
@@ -260,24 +271,26 @@ bool net_resize_part(uint8_t *to, NetWindow part, int64_t height, int64_t width,
     return good;
 }
 
-static uint8_t weighted(const uint8_t *first, int64_t width, const Support *rows,
-                        const Support *columns)
+/* Of the plane's values the mean that an output pixel is; `first`: where the window begins. */
+static double weighted(const Plane *plane, int64_t first, const Support *rows,
+                       const Support *columns)
 {
     double sum = 0;
     for (int64_t y = rows->from; y < rows->to; y++) {
         double row = 0;
         for (int64_t x = columns->from; x < columns->to; x++)
-            row += weight(columns, x) * first[y * width + x];
+            row += weight(columns, x) * value_at(plane, first + y * plane->shape.w + x);
         sum += weight(rows, y) * row;
     }
-    return (uint8_t)nearbyint(sum / (rows->sum * columns->sum));
+    return sum / (rows->sum * columns->sum);
 }
 
 void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
                        NetWindow window)
 {
-    const uint8_t *first = from + window.top * shape.w + window.left;
     const NetWindow all = {.height = to_shape.h, .width = to_shape.w};
+    const Plane plane = {.pixels = from, .shape = shape};
+    int64_t first = window.top * shape.w + window.left;
     NetError ignored; /* without memory it takes longer */
     if (net_resize_part(to, all, to_shape.h, to_shape.w, from, shape, window, &ignored))
         return;
@@ -286,41 +299,39 @@ void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetS
         for (int64_t x = 0; x < to_shape.w; x++) {
             Support columns = support_of(x, to_shape.w, window.width);
             for (int64_t c = 0; c < to_shape.c; c++)
-                to[(c * to_shape.h + y) * to_shape.w + x] =
-                    weighted(first + c * shape.h * shape.w, shape.w, &rows, &columns);
+                to[(c * to_shape.h + y) * to_shape.w + x] = (uint8_t)nearbyint(
+                    weighted(&plane, first + c * shape.h * shape.w, &rows, &columns));
         }
     }
 }
 
-static double weighted_numbers(const double *first, int64_t width, const Support *rows,
-                               const Support *columns)
+static void take_nearest(double *to, NetShape to_shape, const double *from, NetShape shape,
+                         NetWindow window)
 {
-    double sum = 0;
-    for (int64_t y = rows->from; y < rows->to; y++) {
-        double row = 0;
-        for (int64_t x = columns->from; x < columns->to; x++)
-            row += weight(columns, x) * first[y * width + x];
-        sum += weight(rows, y) * row;
+    for (int64_t row = 0; row < to_shape.c * to_shape.h; row++) {
+        int64_t y = (2 * (row % to_shape.h) + 1) * window.height / (2 * to_shape.h);
+        const double *source =
+            from + (row / to_shape.h * shape.h + window.top + y) * shape.w + window.left;
+        for (int64_t x = 0; x < to_shape.w; x++)
+            *to++ = source[(2 * x + 1) * window.width / (2 * to_shape.w)];
     }
-    return sum / (rows->sum * columns->sum);
 }
 
 void net_resize_numbers(double *to, NetShape to_shape, const double *from, NetShape shape,
                         NetWindow window, bool nearest)
 {
-    const double *first = from + window.top * shape.w + window.left;
-    for (int64_t y = 0; y < to_shape.h; y++) {
-        Support rows = support_of(y, to_shape.h, window.height);
-        int64_t row = (2 * y + 1) * window.height / (2 * to_shape.h);
+    const Plane plane = {.numbers = from, .shape = shape};
+    int64_t first = window.top * shape.w + window.left;
+    if (nearest) {
+        take_nearest(to, to_shape, from, shape, window);
+        return;
+    }
+    for (int64_t row = 0; row < to_shape.c * to_shape.h; row++) {
+        Support rows = support_of(row % to_shape.h, to_shape.h, window.height);
+        int64_t begin = first + row / to_shape.h * shape.h * shape.w;
         for (int64_t x = 0; x < to_shape.w; x++) {
             Support columns = support_of(x, to_shape.w, window.width);
-            int64_t column = (2 * x + 1) * window.width / (2 * to_shape.w);
-            for (int64_t c = 0; c < to_shape.c; c++) {
-                const double *plane = first + c * shape.h * shape.w;
-                to[(c * to_shape.h + y) * to_shape.w + x] =
-                    nearest ? plane[row * shape.w + column]
-                            : weighted_numbers(plane, shape.w, &rows, &columns);
-            }
+            *to++ = weighted(&plane, begin, &rows, &columns);
         }
     }
 }
